@@ -1,0 +1,136 @@
+"""What enters is checked, cast and made contiguous here, once; inside, no code asks again.
+
+Every error is one line: the argument's name, what was wrong with it, what would be right.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+INT64 = np.dtype(np.int64)
+
+
+def numbers(values: Any, name: str) -> np.ndarray:
+    """Any array-like of real numbers as an array; TypeError for strings, complex numbers and ragged lists."""
+    if hasattr(values, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray()")
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{name} has rows of different lengths; every row needs the same number of columns") from None
+    if array.dtype.kind == "O":
+        try:
+            array = array.astype(np.float64)
+        except (TypeError, ValueError):
+            bad = next((value for value in array.ravel() if not isinstance(value, int | float | np.number)), array)
+            raise TypeError(f"{name} holds {bad!r} where a number belongs; encode categories as numbers first") from None
+    if array.dtype.kind in "US":
+        raise TypeError(f"{name} holds strings such as {str(array.ravel()[:1])[2:-2]!r} where numbers belong")
+    if array.dtype.kind == "c":
+        raise TypeError(f"{name} holds complex numbers; pass real ones")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} has dtype {array.dtype}; pass real numbers")
+    return array
+
+
+def matrix(values: Any, name: str, *, dtype: Any = None, columns: int | None = None) -> np.ndarray:
+    """A C-contiguous (N, columns) array of float32 or float64, the values' own dtype where none is given."""
+    array = numbers(values, name)
+    if array.ndim != 2:
+        hint = f"; {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) is one feature" if array.ndim == 1 else ""
+        raise ValueError(f"{name} has shape {array.shape}; pass a matrix (samples, features){hint}")
+    if columns is not None and array.shape[1] != columns:
+        raise ValueError(f"{name} has {array.shape[1]} columns; {columns} are expected")
+    if dtype is None:
+        dtype = np.result_type(array.dtype, np.float32) if array.dtype.kind == "f" else np.float64
+        dtype = dtype if np.dtype(dtype) in FLOATS else np.float64
+    return np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED"))
+
+
+def finite(array: np.ndarray, name: str) -> np.ndarray:
+    """The array itself; ValueError naming the first row that holds NaN or infinity."""
+    # The sum is NaN or infinite if any entry is: one pass without a temporary. It may also overflow.
+    with np.errstate(over="ignore", invalid="ignore"):
+        suspicious = not np.isfinite(array.sum())
+    if suspicious and not (good := np.isfinite(array)).all():
+        place = np.argwhere(~good)[0]
+        where = f"row {place[0]}" + (f", column {place[1]}" if array.ndim == 2 else "")
+        raise ValueError(f"{name} holds {array[tuple(place)]} in {where}; replace or drop what is missing or infinite")
+    return array
+
+
+def samples(array: np.ndarray, name: str) -> np.ndarray:
+    if not len(array):
+        raise ValueError(f"{name} has no rows; at least one sample is needed")
+    return array
+
+
+def same_length(first: Any, first_name: str, second: Any, second_name: str) -> None:
+    if len(first) != len(second):
+        raise ValueError(f"{first_name} has {len(first)} rows and {second_name} has {len(second)}; they must be equal")
+
+
+def labels(values: np.ndarray, name: str, classes: int) -> np.ndarray:
+    """Class indices (N,) as int64; ValueError naming the first that is not in 0 ... classes - 1."""
+    if values.dtype.kind == "f":
+        finite(values, name)
+    if len(values):
+        low, high = values.min(), values.max()
+        if low < 0 or high >= classes:
+            row = int(np.argmax((values < 0) | (values >= classes)))
+            raise ValueError(f"{name} holds label {values[row]} in row {row}; labels are 0 to {classes - 1}")
+    if values.dtype.kind == "f" and (np.floor(values) != values).any():
+        row = int(np.argmax(np.floor(values) != values))
+        raise ValueError(f"{name} holds {values[row]} in row {row}; labels are whole numbers from 0 to {classes - 1}")
+    return np.require(values, np.int64, ("C_CONTIGUOUS", "ALIGNED"))
+
+
+def one_of(value: Any, name: str, choices: Any) -> Any:
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
+    return value
+
+
+def positive_integer(value: Any, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise TypeError(f"{name} is {value!r}; pass a whole number of at least 1")
+    if value < 1:
+        raise ValueError(f"{name} is {value}; it must be at least 1")
+    return int(value)
+
+
+def real(value: Any, name: str, *, low: float, high: float = np.inf, open_low: bool = False) -> float:
+    """A finite number between low and high; `high` itself is not allowed where it is finite."""
+    if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
+        raise TypeError(f"{name} is {value!r}; pass a number")
+    too_low = value <= low if open_low else value < low
+    if not np.isfinite(value) or too_low or value >= high:
+        span = f"above {low:g}" if open_low else f"at least {low:g}"
+        raise ValueError(f"{name} is {value}; it must be {span}{f' and below {high:g}' if np.isfinite(high) else ''}")
+    return float(value)
+
+
+def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
+    try:
+        dtype = np.dtype(value)
+    except TypeError:
+        dtype = None  # type: ignore[assignment]
+    if dtype not in FLOATS:
+        raise TypeError(f"{name} is {value!r}; pass float32 or float64")
+    return dtype
+
+
+def generator(random_state: Any) -> np.random.RandomState | np.random.Generator:
+    """As in scikit-learn: None (unseeded), an int, a RandomState or a Generator."""
+    if isinstance(random_state, np.random.RandomState | np.random.Generator):
+        return random_state
+    if random_state is None:
+        return np.random.RandomState()
+    if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
+        raise TypeError(f"random_state is {random_state!r}; pass None, an int, a RandomState or a Generator")
+    if not 0 <= random_state < 2**32:
+        raise ValueError(f"random_state is {random_state}; an int must be from 0 to {2**32 - 1}")
+    return np.random.RandomState(random_state)

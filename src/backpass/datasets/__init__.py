@@ -1,0 +1,5 @@
+"""Where samples come from."""
+
+from backpass.datasets.spiral import spiral
+
+__all__ = ["spiral"]

@@ -1,0 +1,72 @@
+"""Calling kernels through records, from compiled code and from Python, and reading memory at an address.
+
+The functions without a body are stubs: `intrinsics.py` says what they mean in compiled code.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backpass.engine.kernels.compiler import FIRST_ARGUMENT, WORDS_PER_ARGUMENT, raw_kernel
+
+MOST_ARGUMENTS = 16
+RECORD_WORDS = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * MOST_ARGUMENTS
+
+
+def call(record: int) -> int:  # type: ignore[empty-body]
+    """Call the kernel whose address stands first in the record at this address; 0, or a status if it failed."""
+
+
+def integers_at(address: int, size: int) -> np.ndarray:  # type: ignore[empty-body]
+    """The `size` int64 at an address, as an array."""
+
+
+def floats_at(address: int, size: int) -> np.ndarray:  # type: ignore[empty-body]
+    """The `size` float64 at an address, as an array."""
+
+
+def copy_bytes(target: int, source: int, size: int) -> None:
+    """Copy memory."""
+
+
+def zero_bytes(target: int, size: int) -> None:
+    """Fill memory with zeros."""
+
+
+def flat(array: np.ndarray) -> np.ndarray:
+    """A matrix's memory as one row, for loops that do not care where its rows end."""
+    return array.reshape(-1)
+
+
+def local_record() -> int:  # type: ignore[empty-body]
+    """Address of RECORD_WORDS words on the stack."""
+
+
+# Where CPython keeps the items of a tuple, and NumPy the fields of an array (PyArrayObject_fields in its C API):
+# data pointer, number of dimensions (an int), pointer to the dimensions.
+TUPLE_SIZE, TUPLE_ITEMS = object.__basicsize__, tuple.__basicsize__
+ARRAY_DATA = object.__basicsize__
+ARRAY_NDIM, ARRAY_SHAPE, ARRAY_FLAGS = ARRAY_DATA + 8, ARRAY_DATA + 16, ARRAY_DATA + 48
+CONTIGUOUS_AND_ALIGNED = 0x0101
+
+
+@raw_kernel
+def call_with_arrays(kernel: int, arrays: int) -> None:
+    """Call a kernel with a tuple of NumPy arrays, given by its `id`. N is the first array's number of rows."""
+    count = integers_at(arrays + TUPLE_SIZE, 1)[0]
+    items = integers_at(arrays + TUPLE_ITEMS, count)
+    address = local_record()
+    record = integers_at(address, RECORD_WORDS)
+    record[0] = kernel
+    for index in range(count):
+        ndim = integers_at(items[index] + ARRAY_NDIM, 1)[0] & 0xFF
+        shape = integers_at(integers_at(items[index] + ARRAY_SHAPE, 1)[0], ndim)
+        if integers_at(items[index] + ARRAY_FLAGS, 1)[0] & CONTIGUOUS_AND_ALIGNED != CONTIGUOUS_AND_ALIGNED:
+            raise ValueError("not contiguous")
+        entry = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * index
+        record[entry] = integers_at(items[index] + ARRAY_DATA, 1)[0]
+        record[entry + 1] = shape[0]
+        record[entry + 2] = shape[1] if ndim == 2 else 1
+    record[1] = record[FIRST_ARGUMENT + 1]
+    if call(address) != 0:
+        raise IndexError("outside an array")

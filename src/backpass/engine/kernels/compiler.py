@@ -1,0 +1,309 @@
+"""`@kernel`: from a Python function on arrays to machine code, compiled once per machine.
+
+Every compiled function has the same C signature, whatever its arguments: it takes the address of a
+*record*, a row of int64 that says where its arrays lie,
+
+    [0]              address of the kernel itself
+    [1]              N, the number of samples (rows) of this call
+    [2 + 3 i] ...    address, rows, columns of argument i
+
+so a compiled loop can call any kernel by walking a table of records (`engine/plan.py`), and a kernel
+names only the arguments it uses. The kind of each argument follows from its name (`KINDS`).
+
+Numba does the compiling; what it makes is kept as plain object code in a cache of our own and loaded
+with llvmlite. A process whose cache is warm never imports Numba (docs/decisions/0001). What compiled
+code may call: functions marked `@helper`, and the stubs that `intrinsics.py` gives a compiled meaning.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import inspect
+import os
+import platform
+import sys
+import threading
+from collections.abc import Callable
+from importlib.metadata import version
+from operator import attrgetter
+from pathlib import Path
+from types import FunctionType
+from typing import Any, TypeVar
+
+import numpy as np
+
+from backpass.engine.kernels.blas import blas_symbols
+
+# Full fastmath would let the compiler assume that NaN never happens; isnan then finds none.
+FLAGS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"reassoc", "contract", "arcp", "nsz"},
+    "_nrt": False,  # no allocation: a kernel that would allocate does not compile
+    "no_cpython_wrapper": True,
+    "no_cfunc_wrapper": True,
+}
+EXACT_FLAGS = {**FLAGS, "fastmath": {"contract"}}
+BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
+
+F = TypeVar("F", bound=Callable[..., Any])
+FIRST_ARGUMENT, WORDS_PER_ARGUMENT = 2, 3
+
+
+HELPERS: list[tuple[FunctionType, dict[str, Any]]] = []  # functions that kernels may call, and their fastmath flags
+
+
+class Vector:
+    """Annotation of a kernel argument that is one-dimensional, in the kernel's dtype."""
+
+
+class Integers:
+    """Annotation of a kernel argument that is one-dimensional, int64."""
+
+
+# name: (dimensions, dtype or None for the kernel's own, has N rows). Any other name is a matrix of the kernel's dtype.
+KINDS: dict[str, tuple[int, str | None, bool]] = {
+    **dict.fromkeys(("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true"), (2, None, True)),
+    "labels": (1, "int64", True),
+    "sample_losses": (1, "float64", True),
+    "scales": (1, "float64", True),
+    "parameters": (1, None, False),
+    "gradients": (1, None, False),
+    "settings": (1, "float64", False),
+    "counters": (1, "int64", False),
+}
+ANNOTATED: dict[Any, tuple[int, str | None, bool]] = {Vector: (1, None, False), Integers: (1, "int64", False)}
+
+
+def kind_of(parameter: inspect.Parameter) -> tuple[int, str | None, bool]:
+    annotation = {"Vector": Vector, "Integers": Integers}.get(parameter.annotation, parameter.annotation)
+    return ANNOTATED.get(annotation) or KINDS.get(parameter.name, (2, None, False))
+
+
+class Kernel:
+    """A compiled function on arrays; made by `@kernel`.
+
+    Call it with NumPy arrays in the order of its arguments (each C-contiguous and of the right dtype: nothing is
+    checked here), or take its `address(dtype)` and put it into a record. `function` is the Python it was made from.
+    """
+
+    def __init__(self, function: FunctionType, raw: bool = False):
+        self.function = function
+        self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
+        self.name = f"{function.__module__}.{function.__qualname__}"
+        parameters = inspect.signature(function).parameters
+        self.arguments = tuple(parameters)
+        self.kinds = tuple(kind_of(parameter) for parameter in parameters.values())
+        self.of = attrgetter(*self.arguments)  # the arguments, found by name on an object
+        self._addresses: dict[str, int] = {}
+
+    def address(self, dtype: np.dtype[Any] | type = np.dtype(np.float64)) -> int:
+        """Address of the machine code for float32 or float64, compiled or loaded when first asked for."""
+        dtype = np.dtype(dtype)
+        address = self._addresses.get(dtype.char)
+        if address is None:
+            address = self._addresses[dtype.char] = machine_code(self, dtype)
+        return address
+
+    def __call__(self, *arrays: np.ndarray) -> None:
+        try:
+            failed = _caller[0](self._addresses[arrays[0].dtype.char], id(arrays))
+        except (IndexError, KeyError):  # the first call of this process, or for this dtype
+            failed = caller()(self.address(arrays[0].dtype), id(arrays))
+        if failed:
+            raise IndexError(f"{self.name} read outside one of its arrays")
+
+    def __repr__(self) -> str:
+        return f"<kernel {self.name}({', '.join(self.arguments)})>"
+
+
+def kernel(function: Callable[..., None]) -> Kernel:
+    """Make a kernel of a function that fills arrays which its caller owns (see the module's text)."""
+    return Kernel(function)  # type: ignore[arg-type]
+
+
+def raw_kernel(function: Callable[[int, int], None]) -> Kernel:
+    """Make a kernel that takes two int64: the engine's own loops."""
+    return Kernel(function, raw=True)  # type: ignore[arg-type]
+
+
+def helper(function: F) -> F:
+    """Let kernels call this function. It stays what it is for Python."""
+    HELPERS.append((function, FLAGS))  # type: ignore[arg-type]
+    return function
+
+
+def exact_helper(function: F) -> F:
+    """A helper whose sums the compiler must not reorder: the tricks of `arithmetic.py` depend on their order."""
+    HELPERS.append((function, EXACT_FLAGS))  # type: ignore[arg-type]
+    return function
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Calling a kernel from Python. Handing over seven arrays through ctypes one by one costs 1.1 us for each `.ctypes`;
+# a compiled function that reads the addresses out of the tuple of arrays costs 0.5 us for all of them.
+
+NATIVE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
+_caller: list[Callable[[int, int], int]] = []
+
+
+def caller() -> Callable[[int, int], int]:
+    if not _caller:
+        from backpass.engine.kernels.calls import call_with_arrays
+
+        _caller.append(NATIVE(machine_code(call_with_arrays, np.dtype(np.float64))))
+    return _caller[0]
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# Object code: where it is kept and how it is loaded.
+
+_lock = threading.RLock()
+_process: dict[str, Any] = {}  # the JIT engine of this process, and what was said already
+
+
+def cache_folder() -> Path:
+    """Folder of the compiled kernels: BACKPASS_CACHE_DIR, else NUMBA_CACHE_DIR/backpass, else the user's cache folder."""
+    if folder := os.environ.get("BACKPASS_CACHE_DIR"):
+        return Path(folder)
+    if folder := os.environ.get("NUMBA_CACHE_DIR"):
+        return Path(folder) / "backpass"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "backpass/Cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Caches/backpass"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backpass"
+
+
+def stamp() -> bytes:
+    """Hash of all that compiled code depends on: our sources, the compilers, the processor."""
+    if "stamp" not in _process:
+        import llvmlite.binding as llvm
+
+        package = Path(__file__).parents[2]
+        digest = hashlib.sha256()
+        for folder in ("engine", "layers", "losses", "fusions", "optimizers"):
+            for source in sorted((package / folder).rglob("*.py")):
+                digest.update(source.read_bytes())
+        facts = (platform.python_version(), np.__version__, version("numba"), version("llvmlite"), platform.machine())
+        features = llvm.get_host_cpu_features().flatten()
+        digest.update(repr((facts, llvm.get_host_cpu_name(), features, BOUNDSCHECK)).encode())
+        _process["stamp"] = digest.digest()
+    return _process["stamp"]
+
+
+def cache_file(made: Kernel, dtype: np.dtype[Any]) -> Path | None:
+    """Where this kernel's object code belongs; None for a kernel without a source file (a REPL), which is not kept."""
+    digest = hashlib.sha256(stamp() + f"{made.name} {dtype}".encode())
+    if not made.name.startswith("backpass."):
+        try:
+            digest.update(Path(made.function.__code__.co_filename).read_bytes())
+        except OSError:
+            return None
+    return cache_folder() / f"{made.name.rpartition('.backpass.')[2]}-{dtype}-{digest.hexdigest()[:20]}.o"
+
+
+def machine_code(made: Kernel, dtype: np.dtype[Any]) -> int:
+    with _lock:
+        file = cache_file(made, dtype)
+        entry = read_entry(file) if file else None
+        if entry is None:
+            entry = compile_entry(made, dtype)
+            if file:
+                write_entry(file, *entry)
+        return load_entry(*entry)
+
+
+def read_entry(file: Path) -> tuple[str, bytes] | None:
+    """Symbol and object code; None where there is none or where it does not agree with its checksum."""
+    try:
+        checksum, symbol, code = file.read_bytes().split(b"\n", 2)
+    except (OSError, ValueError):
+        return None
+    if hashlib.sha256(symbol + code).hexdigest().encode() != checksum:
+        return None
+    return symbol.decode(), code
+
+
+def write_entry(file: Path, symbol: str, code: bytes) -> None:
+    """Written beside and renamed, so that another process sees all of it or nothing."""
+    checksum = hashlib.sha256(symbol.encode() + code).hexdigest()
+    beside = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(f"{checksum}\n{symbol}\n".encode() + code)
+        os.replace(beside, file)
+    except OSError as error:
+        say_once(f"backpass: {file.parent} cannot be written ({error.strerror}); every process will compile anew")
+
+
+def load_entry(symbol: str, code: bytes) -> int:
+    import llvmlite.binding as llvm
+
+    engine = jit_engine()
+    engine.add_object_file(llvm.ObjectFileRef.from_data(code))
+    engine.finalize_object()
+    return engine.get_function_address(symbol)
+
+
+def jit_engine() -> Any:
+    if "engine" not in _process:
+        import llvmlite.binding as llvm
+
+        llvm.initialize_native_target()
+        llvm.initialize_native_asmprinter()
+        llvm.initialize_native_asmparser()
+        for name, address in blas_symbols().items():
+            llvm.add_symbol(name, address)
+        _process["engine"] = llvm.create_mcjit_compiler(llvm.parse_assembly(""), target_machine())
+    return _process["engine"]
+
+
+def target_machine() -> Any:
+    import llvmlite.binding as llvm
+
+    features = llvm.get_host_cpu_features().flatten()
+    target = llvm.Target.from_default_triple()
+    return target.create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3, jit=True)
+
+
+# Numba's own convention has two more pointers in front, for a return value and an exception; nobody reads them.
+C_ENTRY = """
+define i32 @"{symbol}"(i64 %first, i64 %second) {{
+  %unread = alloca [2 x i64]
+  %status = call i32 @"{compiled}"(ptr %unread, ptr %unread, i64 %first, i64 %second)
+  ret i32 %status
+}}
+"""
+
+
+def compile_entry(made: Kernel, dtype: np.dtype[Any]) -> tuple[str, bytes]:
+    say_once("backpass: compiling for this machine (once; some seconds, then every start is instant)")
+    jit_engine()  # registers the BLAS symbols, which Numba's own linker asks for too
+    import llvmlite.binding as llvm
+    import numba
+
+    from backpass.engine.kernels.intrinsics import entry_function
+
+    function, signature = entry_function(made, dtype)
+    with_bounds = {**FLAGS, "boundscheck": BOUNDSCHECK}
+    dispatcher = numba.njit(signature, **with_bounds)(function)
+    overload = dispatcher.signatures[0]
+    compiled = dispatcher.overloads[overload].fndesc.llvm_func_name
+    symbol = f"backpass_{hashlib.sha256(f'{made.name} {dtype} {id(made)} {os.getpid()}'.encode()).hexdigest()[:20]}"
+    text = dispatcher.inspect_llvm(overload) + C_ENTRY.format(symbol=symbol, compiled=compiled)
+    module = llvm.parse_assembly(text)
+    for inside in (*module.functions, *module.global_variables):
+        if not inside.is_declaration and inside.name != symbol:
+            inside.linkage = "internal"  # Numba's names repeat from process to process
+    for outside in module.functions:
+        if outside.is_declaration and not outside.name.startswith("llvm.") and not llvm.address_of_symbol(outside.name):
+            raise TypeError(f"kernel {made.name} calls {outside.name}, which compiled code cannot reach here")
+    return symbol, target_machine().emit_object(module)
+
+
+def say_once(line: str) -> None:
+    if line not in _process:
+        _process[line] = True
+        print(line, file=sys.stderr, flush=True)

@@ -1,0 +1,298 @@
+"""The compiled loop: epochs, steps, partitions, blocks. It knows addresses and sizes only, no layer and no dtype.
+
+A step walks one batch. The batch is cut into *partitions*, each with a gradient buffer of its own, and a partition into
+*blocks* of rows whose activations stay in the cache. For each block the table of calls is walked once: forward through
+the layers, the loss, backward in reverse. The partitions' gradients are added up in their order, then the optimizer
+moves the parameters.
+
+How a batch is cut depends on sizes only. Which thread computes a partition is decided by who is free (`share_out`), so
+one thread or two give the same bits, and a thread that is kept from its core by another process holds up nobody: the
+others take what it has not begun (docs/decisions/0002).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backpass.engine.kernels import atomics
+from backpass.engine.kernels.calls import RECORD_WORDS, call, copy_bytes, floats_at, integers_at, zero_bytes
+from backpass.engine.kernels.compiler import helper, raw_kernel
+
+# The plan: a row of int64, one word each.
+(
+    MODE,  # EVALUATE, GRADIENT or TRAIN
+    STEP,  # next step, counted from 0 over all epochs
+    STEPS_BEFORE,  # steps that the optimizer had made before this plan
+    LAST_STEP,  # return to Python before this one
+    STEPS_PER_EPOCH,
+    SAMPLES,  # rows of X
+    BATCH,  # rows of a step
+    PARTITIONS,
+    BLOCK,  # most rows of a block
+    FIRST,  # first row of the present batch
+    ROWS,  # its rows
+    SEED,
+    SHUFFLE,  # 1: a new order for each epoch
+    ORDER,  # address of that order, or 0: rows are taken as they lie
+    X,
+    X_ROW_BYTES,
+    Y,
+    Y_ROW_BYTES,
+    WEIGHTS,  # address of the sample weights (float64), or 0
+    OUT,  # address of what the last layer returns for all rows, or 0
+    OUT_ROW_BYTES,
+    TABLE,  # address of worker 0's part of the table
+    TABLE_BYTES,  # size of a worker's part
+    CALLS,  # how many calls of the table to walk
+    PATCHES,  # address of the words that change from block to block
+    PATCH_COUNT,
+    GRADIENTS,  # address of the first partition's gradients: the network's own
+    MORE_GRADIENTS,  # of the second partition's and those behind it
+    GRADIENT_BYTES,
+    LOSSES,  # address of the partitions' losses (float64)
+    EPOCH_LOSSES,  # address of sum of loss x weight for each epoch since FIRST_EPOCH
+    FIRST_EPOCH,
+    ADD,  # address of the record that adds a partition's gradients to the network's
+    OPTIMIZER,  # address of the optimizer's record
+    OPTIMIZER_COUNTERS,  # address of the counters that it sees
+    STATUS,
+    HELPERS,  # how many threads beside this one may be asked
+    SOLO_UNTIL,  # do not ask them before this step
+    STALLS,  # how often one of them was waited for too long
+) = range(39)
+# Words that threads share lie a cache line apart.
+CLAIM, DONE, STOP = 64, 80, 96
+PLAN_WORDS = 112
+
+EVALUATE, GRADIENT, TRAIN = range(3)
+FINE, NOT_FINITE, FAILED = range(3)
+
+# A worker's part of the table: this header, then its records.
+(OWN_X, OWN_Y, OWN_OUT, COUNTERS, SCALES, SAMPLE_LOSSES) = range(6)
+WORKER_WORDS = 8
+# A patch: word of the worker's part, what its address follows, and how far behind.
+PATCH_WORDS = 3
+INPUT, TARGET, OUTPUT, GRADIENT_OF = range(4)
+# counters
+COUNT_STEP, COUNT_TRAINING, COUNT_ROW = range(3)
+COUNTER_WORDS = 4
+
+PARTITION_BITS = 16
+ALL_CLAIMED = (1 << PARTITION_BITS) - 1
+SPINS = 2000  # about 50 us of waiting before a thread gives its core away
+STALL_SPINS = 20_000
+
+GOLDEN, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
+
+
+@helper
+def random_bits(seed, index):  # type: ignore[no-untyped-def]
+    """64 random bits for each pair of numbers: SplitMix64 (Steele, Lea, Flood 2014), read by its counter."""
+    z = np.uint64(seed) + np.uint64(index + 1) * GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * MIX_1
+    z = (z ^ (z >> np.uint64(27))) * MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+@helper
+def shuffle(order, seed, epoch):  # type: ignore[no-untyped-def]
+    """Order of an epoch's rows (Fisher and Yates), a function of seed and epoch alone."""
+    key = random_bits(seed, epoch)
+    for i in range(order.size):
+        order[i] = i
+    for i in range(order.size - 1, 0, -1):
+        # the upper 32 bits times (i + 1) over 2^32: a number from 0 to i without a division
+        j = np.int64(((random_bits(key, i) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
+        order[i], order[j] = order[j], order[i]
+
+
+@helper
+def bring_rows(plan, own, first, rows):  # type: ignore[no-untyped-def]
+    """Copy the rows of a block together, if they do not lie together."""
+    order = integers_at(plan[ORDER] + 8 * first, rows)
+    for row in range(rows):
+        copy_bytes(own[OWN_X] + row * plan[X_ROW_BYTES], plan[X] + order[row] * plan[X_ROW_BYTES], plan[X_ROW_BYTES])
+        copy_bytes(own[OWN_Y] + row * plan[Y_ROW_BYTES], plan[Y] + order[row] * plan[Y_ROW_BYTES], plan[Y_ROW_BYTES])
+
+
+@helper
+def weight_of(plan, row):  # type: ignore[no-untyped-def]
+    index = integers_at(plan[ORDER], plan[SAMPLES])[row] if plan[ORDER] != 0 else row
+    return floats_at(plan[WEIGHTS], plan[SAMPLES])[index]
+
+
+@helper
+def walk_block(plan, worker, gradients, first, rows, total_weight):  # type: ignore[no-untyped-def]
+    """Walk the table of calls for rows [first, first + rows) of the order; returns their share of the loss."""
+    table = plan[TABLE] + worker * plan[TABLE_BYTES]
+    own = integers_at(table, WORKER_WORDS)
+    if plan[ORDER] != 0:
+        bring_rows(plan, own, first, rows)
+        inputs, target = own[OWN_X], own[OWN_Y]
+    else:
+        inputs, target = plan[X] + first * plan[X_ROW_BYTES], plan[Y] + first * plan[Y_ROW_BYTES]
+    output = plan[OUT] + first * plan[OUT_ROW_BYTES] if plan[OUT] != 0 else own[OWN_OUT]
+
+    words = integers_at(table, plan[TABLE_BYTES] // 8)
+    patches = integers_at(plan[PATCHES], PATCH_WORDS * plan[PATCH_COUNT])
+    for patch in range(0, patches.size, PATCH_WORDS):
+        follows = patches[patch + 1]
+        base = gradients if follows == GRADIENT_OF else inputs
+        base = target if follows == TARGET else base
+        base = output if follows == OUTPUT else base
+        words[patches[patch]] = base + patches[patch + 2]
+
+    counters = integers_at(own[COUNTERS], COUNTER_WORDS)
+    counters[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
+    counters[COUNT_TRAINING] = 1 if plan[MODE] != EVALUATE else 0
+    counters[COUNT_ROW] = first
+    scales = floats_at(own[SCALES], rows)
+    for row in range(rows):
+        scales[row] = (weight_of(plan, first + row) if plan[WEIGHTS] != 0 else 1.0) / total_weight
+
+    failed = 0
+    for index in range(plan[CALLS]):
+        record = WORKER_WORDS + index * RECORD_WORDS
+        words[record + 1] = rows
+        failed |= call(table + 8 * record)
+    if failed != 0:
+        plan[STATUS] = FAILED
+    loss = 0.0
+    if plan[Y] != 0:
+        sample_losses = floats_at(own[SAMPLE_LOSSES], rows)
+        for row in range(rows):
+            # a sample of weight 0 is as good as absent, even where its loss is infinite
+            loss += scales[row] * sample_losses[row] if scales[row] != 0 else 0.0
+    return loss
+
+
+@helper
+def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
+    """Loss and gradients of one partition of the present batch, block by block."""
+    losses = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)
+    total_weight = losses[plan[PARTITIONS]]
+    gradients = plan[GRADIENTS]
+    if partition > 0:
+        gradients = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
+    if plan[MODE] != EVALUATE:
+        zero_bytes(gradients, plan[GRADIENT_BYTES])
+    first = plan[ROWS] * partition // plan[PARTITIONS]
+    rows = plan[ROWS] * (partition + 1) // plan[PARTITIONS] - first
+    blocks = (rows + plan[BLOCK] - 1) // plan[BLOCK]
+    loss = 0.0
+    for block in range(blocks):
+        begin, end = rows * block // blocks, rows * (block + 1) // blocks
+        loss += walk_block(plan, worker, gradients, plan[FIRST] + first + begin, end - begin, total_weight)
+    losses[partition] = loss
+
+
+@helper
+def share_out(plan, address):  # type: ignore[no-untyped-def]
+    """Let helpers claim partitions, take what is left, and wait for the last. A claim word is (turn, next partition)."""
+    claim, done = address + 8 * CLAIM, address + 8 * DONE
+    atomics.store(done, 0)
+    turn = (atomics.load(claim) >> PARTITION_BITS) + 1
+    atomics.store(claim, turn << PARTITION_BITS)
+    own = 0
+    while True:
+        word = atomics.load(claim)
+        partition = word & ALL_CLAIMED
+        if partition >= plan[PARTITIONS]:
+            break
+        if atomics.exchange_if(claim, word, word + 1):
+            walk_partition(plan, 0, partition)
+            own += 1
+    spins = 0
+    while atomics.load(done) + own < plan[PARTITIONS]:
+        atomics.pause()
+        spins += 1
+        if spins > STALL_SPINS:
+            atomics.sleep(1)
+    if spins > STALL_SPINS:  # its core was taken away: work alone for a while, twice as long each time
+        plan[STALLS] = min(plan[STALLS] + 1, 10)
+        plan[SOLO_UNTIL] = plan[STEP] + (16 << plan[STALLS])
+    elif plan[STALLS] > 0 and plan[STEP] > plan[SOLO_UNTIL] + 4096:
+        plan[STALLS] = 0
+
+
+@helper
+def walk_batch(plan, address):  # type: ignore[no-untyped-def]
+    """Loss and gradients of the present batch. The gradients of all partitions end up in the first's."""
+    partitions = plan[PARTITIONS]
+    losses = floats_at(plan[LOSSES], partitions + 1)
+    total_weight = float(plan[ROWS])
+    if plan[WEIGHTS] != 0:
+        total_weight = 0.0
+        for row in range(plan[FIRST], plan[FIRST] + plan[ROWS]):
+            total_weight += weight_of(plan, row)
+    losses[partitions] = total_weight if total_weight > 0 else 1.0
+    if plan[HELPERS] == 0 or partitions == 1 or plan[STEP] < plan[SOLO_UNTIL]:
+        for partition in range(partitions):
+            walk_partition(plan, 0, partition)
+    else:
+        share_out(plan, address)
+    loss = 0.0
+    for partition in range(partitions):
+        loss += losses[partition]
+    if plan[MODE] != EVALUATE:
+        add = integers_at(plan[ADD], RECORD_WORDS)
+        for partition in range(1, partitions):
+            add[5] = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
+            call(plan[ADD])
+    return loss
+
+
+@helper
+def train(plan, address):  # type: ignore[no-untyped-def]
+    while plan[STEP] < plan[LAST_STEP]:
+        epoch = plan[STEP] // plan[STEPS_PER_EPOCH]
+        position = plan[STEP] - epoch * plan[STEPS_PER_EPOCH]
+        if plan[SHUFFLE] != 0 and position == 0:
+            shuffle(integers_at(plan[ORDER], plan[SAMPLES]), plan[SEED], epoch)
+        plan[FIRST] = position * plan[BATCH]
+        plan[ROWS] = min(plan[BATCH], plan[SAMPLES] - plan[FIRST])
+        loss = walk_batch(plan, address)
+        if not math.isfinite(loss):
+            plan[STATUS] = NOT_FINITE
+        if plan[STATUS] != FINE:
+            return
+        weight = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)[plan[PARTITIONS]]
+        floats_at(plan[EPOCH_LOSSES], epoch - plan[FIRST_EPOCH] + 1)[epoch - plan[FIRST_EPOCH]] += loss * weight
+        integers_at(plan[OPTIMIZER_COUNTERS], COUNTER_WORDS)[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
+        call(plan[OPTIMIZER])
+        plan[STEP] += 1
+
+
+@helper
+def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
+    """Claim partitions until told to stop."""
+    claim, done, stop = address + 8 * CLAIM, address + 8 * DONE, address + 8 * STOP
+    idle = 0
+    while atomics.load(stop) == 0:
+        word = atomics.load(claim)
+        partition = word & ALL_CLAIMED
+        if partition >= plan[PARTITIONS]:
+            idle += 1
+            if idle < SPINS:
+                atomics.pause()
+            else:
+                atomics.sleep(50)
+        elif atomics.exchange_if(claim, word, word + 1):
+            walk_partition(plan, worker, partition)
+            atomics.add(done, 1)
+            idle = 0
+
+
+@raw_kernel
+def run(address: int, worker: int) -> None:
+    """Run the plan at this address: worker 0 does what MODE says, the others help it."""
+    plan = integers_at(address, PLAN_WORDS)
+    if worker > 0:
+        help_out(plan, address, worker)
+    elif plan[MODE] == TRAIN:
+        train(plan, address)
+    else:
+        loss = walk_batch(plan, address)
+        floats_at(plan[EPOCH_LOSSES], 1)[0] = loss

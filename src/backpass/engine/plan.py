@@ -1,0 +1,260 @@
+"""A plan: a network and its data become buffers, and a table of calls that the compiled loop walks.
+
+A table is made once for a network, a batch size and a kind of work; afterwards a step, a gradient or a prediction is one
+call of compiled code with one address. No array is made inside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backpass.engine import loop
+from backpass.engine.kernels import kernel
+from backpass.engine.kernels.calls import RECORD_WORDS
+from backpass.engine.kernels.compiler import FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
+
+ALIGNMENT = 64
+MOST_PARTITIONS = 16
+CACHE_BYTES = 512 * 1024  # what the activations of a block may take: they stay in a core's second-level cache
+SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
+WORTH_A_THREAD = 250_000  # multiplications that take longer than handing them to another thread (about 5 us)
+ROWS_WORTH_A_PARTITION = 16  # below, matrix products lose more than a second thread brings
+WIDE = 4_000_000  # weights from which BLAS's own threads beat splitting the batch
+
+
+@kernel
+def add_kernel(gradients, parameters):  # type: ignore[no-untyped-def]
+    """gradients += parameters (here: the gradients of another partition)"""
+    for i in range(gradients.size):
+        gradients[i] += parameters[i]
+
+
+def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
+    """Uninitialised memory that begins on a cache line."""
+    shape = (shape,) if isinstance(shape, int) else shape
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    memory = np.empty(size + ALIGNMENT, np.uint8)
+    start = -memory.ctypes.data % ALIGNMENT
+    return memory[start : start + size].view(dtype).reshape(shape)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What a plan is made of: layers in order, then the loss, if there is one."""
+
+    layers: Sequence[Any]
+    widths: Sequence[int]  # of the inputs of each layer, and of the last one's output
+    dtype: np.dtype[Any]
+    loss: Any = None
+    labels: bool = False  # y holds one class index a sample instead of a row
+    parameters: np.ndarray | None = None
+    gradients: np.ndarray | None = None
+
+    @property
+    def multiplications(self) -> int:
+        """Of matrix products, for one sample, forward."""
+        return sum(
+            math.prod(shape) for layer in self.layers for shape in layer.parameter_shapes().values() if shape[0] > 1
+        )
+
+    @property
+    def wide(self) -> bool:
+        return self.multiplications >= WIDE
+
+    @property
+    def couples_samples(self) -> bool:
+        return any(layer.couples_samples for layer in self.layers)
+
+    def partitions(self, rows: int) -> int:
+        """How many pieces a batch of this many rows is cut into: a power of two that depends on sizes only."""
+        if self.couples_samples or self.wide:
+            return 1
+        work = 3 * rows * (self.multiplications + 8 * sum(self.widths))
+        most = min(work // WORTH_A_THREAD, rows // ROWS_WORTH_A_PARTITION, MOST_PARTITIONS)
+        return 1 << max(0, most.bit_length() - 1)
+
+    def block(self, rows: int) -> int:
+        """Rows of a block."""
+        if self.couples_samples or self.wide:
+            return rows
+        fitting = CACHE_BYTES // (2 * self.dtype.itemsize * sum(self.widths))
+        return min(rows, max(SMALLEST_BLOCK, min(LARGEST_BLOCK, fitting)))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where an argument of a kernel lies; `follows` names what moves it from block to block."""
+
+    address: int
+    rows: int
+    columns: int
+    follows: int | None = None
+
+    @staticmethod
+    def of(array: np.ndarray) -> Place:
+        return Place(array.ctypes.data, array.shape[0], array.shape[1] if array.ndim == 2 else 1)
+
+
+class Plan:
+    """Buffers and table for a chain, for batches of at most `rows` rows.
+
+    Parameters
+    ----------
+    backward : bool
+        Whether the table goes back through the layers after the loss.
+    workers : int
+        Threads that may walk it at once, this one included.
+    """
+
+    def __init__(self, chain: Chain, rows: int, *, backward: bool, workers: int = 1, gather: bool = False):
+        self.chain = chain
+        self.rows = rows
+        self.workers = workers
+        self.words = empty(loop.PLAN_WORDS, np.int64)
+        self.words[:] = 0
+        self.address = self.words.ctypes.data
+        self.keep: list[np.ndarray] = []  # buffers that only their addresses point at
+        self.patches: list[tuple[int, int, int]] = []
+        partitions, block = chain.partitions(rows), chain.block(rows)
+        self.losses = self.buffer(partitions + 1, np.float64)
+        self.epoch_losses = np.zeros(1)
+        tables = [self.table(worker, block, backward, gather) for worker in range(workers)]
+        table = self.buffer((workers, len(tables[0])), np.int64)
+        table[:] = tables
+        patches = self.buffer((max(1, len(self.patches) // workers), loop.PATCH_WORDS), np.int64)
+        patches[: len(self.patches) // workers] = self.patches[: len(self.patches) // workers] or np.empty((0, 3))
+        self.set(
+            partitions=partitions,
+            block=block,
+            table=table.ctypes.data,
+            table_bytes=table.nbytes // workers,
+            calls=(len(tables[0]) - loop.WORKER_WORDS) // RECORD_WORDS,
+            patches=patches.ctypes.data,
+            patch_count=len(self.patches) // workers,
+            losses=self.losses.ctypes.data,
+            epoch_losses=self.epoch_losses.ctypes.data,
+            mode=loop.GRADIENT if backward else loop.EVALUATE,
+        )
+        self.words[loop.CLAIM] = loop.ALL_CLAIMED
+        if backward:
+            self.prepare_gradients(partitions)
+        self.run = NATIVE(loop.run.address())
+
+    def buffer(self, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
+        self.keep.append(empty(shape, dtype))
+        return self.keep[-1]
+
+    def set(self, **fields: int) -> None:
+        """Fill words of the plan by name."""
+        for name, value in fields.items():
+            self.words[getattr(loop, name.upper())] = value
+
+    def prepare_gradients(self, partitions: int) -> None:
+        gradients, parameters = self.chain.gradients, self.chain.parameters
+        assert gradients is not None and parameters is not None
+        more = self.buffer((max(1, partitions - 1), gradients.size), self.chain.dtype)
+        self.set(
+            gradients=gradients.ctypes.data,
+            more_gradients=more.ctypes.data,
+            gradient_bytes=gradients.nbytes,
+            add=self.record_alone(add_kernel, gradients=gradients, parameters=more[0]),
+        )
+
+    def record_alone(self, made: Kernel, **arrays: np.ndarray) -> int:
+        """A record outside the table; its address."""
+        words = self.buffer(RECORD_WORDS, np.int64)
+        words[:] = self.record(made, {name: Place.of(array) for name, array in arrays.items()}, None, 0)
+        self.keep.extend(arrays.values())
+        return words.ctypes.data
+
+    def record(self, made: Kernel, places: dict[str, Place], owner: Any, position: int) -> list[int]:
+        """The words of one call. `position`: where in the worker's part it will stand, for the patches."""
+        words = [0] * RECORD_WORDS
+        words[0] = made.address(self.chain.dtype)
+        for index, name in enumerate(made.arguments):
+            place = places.get(name)
+            if place is None:
+                place = Place.of(getattr(owner, name))
+            at = FIRST_ARGUMENT + index * WORDS_PER_ARGUMENT
+            words[at : at + WORDS_PER_ARGUMENT] = [place.address, place.rows, place.columns]
+            if place.follows is not None:
+                self.patches.append((position + at, place.follows, place.address))
+        return words
+
+    def table(self, worker: int, block: int, backward: bool, gather: bool) -> list[int]:
+        """One worker's part: its header, then the records of all calls in their order."""
+        chain, dtype = self.chain, self.chain.dtype
+        loss = chain.loss
+        widths = list(chain.widths)
+        counters = self.buffer(loop.COUNTER_WORDS, np.int64)
+        scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)
+        own_out = self.buffer((block, widths[-1]), dtype)
+        own_x = self.buffer((block if gather else 0, widths[0]), dtype)
+        own_y = self.buffer((block if gather else 0, widths[-1]), np.float64)
+        header = [array.ctypes.data for array in (own_x, own_y, own_out, counters, scales, sample_losses)]
+        words = header + [0] * (loop.WORKER_WORDS - len(header))
+        shared = {"counters": Place.of(counters)}
+
+        def add(made: Kernel, owner: Any, **places: Place) -> None:
+            words.extend(self.record(made, shared | places, owner, len(words)))
+
+        # Forward. A fused loss takes the logits and writes the probabilities, so that these are the plan's output.
+        fused = loss is not None and "output" in loss.forward_kernel.arguments
+        flowing = [Place(0, 0, widths[0], loop.INPUT)]
+        saved = []
+        for index, layer in enumerate(chain.layers):
+            last = index == len(chain.layers) - 1 and not fused
+            buffer = Place.of(self.buffer((0 if last else block, widths[index + 1]), dtype))
+            flowing.append(Place(0, 0, widths[index + 1], loop.OUTPUT) if last else buffer)
+            saved.append(Place.of(self.buffer((block, layer.saved_width(widths[index])), dtype)))
+            add(layer.forward_kernel, layer, inputs=flowing[index], output=flowing[-1], saved=saved[index])
+        if loss is None:
+            return words
+        predictions = flowing[-1]
+        output = Place(0, 0, widths[-1], loop.OUTPUT)
+        target = Place(0, 0, 1 if chain.labels else widths[-1], loop.TARGET)
+        targets = {"labels" if chain.labels else "y_true": target}
+        losses = {"scales": Place.of(scales), "sample_losses": Place.of(sample_losses)}
+        forward = loss.labels_forward_kernel if chain.labels else loss.forward_kernel
+        add(forward, loss, inputs=predictions, y_pred=predictions, output=output, **targets, **losses)
+        if not backward:
+            return words
+
+        # Backward. Two buffers take turns: what a layer gets from the right, and what it hands to the left.
+        turns = [self.buffer((block, max(widths)), dtype) for _ in range(2)]
+        dvalues = Place(turns[0].ctypes.data, 0, widths[-1])
+        back = loss.labels_backward_kernel if chain.labels else loss.backward_kernel
+        add(back, loss, dvalues=output if fused else predictions, dinputs=dvalues, **targets, **losses)
+        offset = sum(math.prod(shape) for layer in chain.layers for shape in layer.parameter_shapes().values())
+        for index in reversed(range(len(chain.layers))):
+            layer = chain.layers[index]
+            dinputs = Place(turns[(len(chain.layers) - index) % 2].ctypes.data, 0, widths[index] if index else 0)
+            places = {"inputs": flowing[index], "output": flowing[index + 1], "saved": saved[index]}
+            for name, shape in reversed(layer.parameter_shapes().items()):
+                offset -= math.prod(shape)
+                places[f"d{name}"] = Place(offset * dtype.itemsize, shape[0], shape[-1], loop.GRADIENT_OF)
+            add(layer.backward_kernel, layer, dvalues=dvalues, dinputs=dinputs, **places)
+            dvalues = dinputs
+        return words
+
+    def point_at(self, X: np.ndarray, y: np.ndarray | None = None, out: np.ndarray | None = None) -> None:
+        """Set the data of the next run: X (N, D), targets, and where the last layer's output goes."""
+        self.data = (X, y, out)  # kept alive
+        self.set(samples=len(X), rows=len(X), x=X.ctypes.data, x_row_bytes=X.strides[0])
+        if y is not None:
+            self.set(y=y.ctypes.data, y_row_bytes=y.strides[0])
+        self.set(out=0 if out is None else out.ctypes.data, out_row_bytes=0 if out is None else out.strides[0])
+
+    def __call__(self) -> float:
+        """Run with worker 0 alone; returns the mean loss, if there is one."""
+        self.run(self.address, 0)
+        if self.words[loop.STATUS] == loop.FAILED:
+            raise IndexError("a kernel read outside one of its arrays")
+        return float(self.epoch_losses[0])
+
+

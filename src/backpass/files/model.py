@@ -1,0 +1,102 @@
+"""The model file: safetensors, with the configuration as JSON in its metadata. Nothing in it can run.
+
+    tensors   dense1.weights (D, M), dense1.biases (1, M), dense2.weights ...
+    metadata  format "backpass", version "1", config {"dtype": ..., "layers": [{"class": "Dense", ...}, ...], "loss": {...}}
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import backpass.fusions
+import backpass.layers
+import backpass.losses  # noqa: F401  the three packages fill LAYERS and LOSSES
+from backpass.layers.layer import LAYERS, Layer
+from backpass.losses.loss import LOSSES, Loss
+
+VERSION = "1"
+
+
+def write_whole(path: str | Path, content: bytes) -> None:
+    """Write a file beside and rename it: a reader finds the old one or the new one, never half of it."""
+    path = Path(path)
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(content)
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise type(error)(f"{path} cannot be written: {error.strerror}") from None
+
+
+def layer_names(layers: Sequence[Layer]) -> list[str]:
+    """dense1, relu1, dense2 ..."""
+    counts: Counter[str] = Counter()
+    names = []
+    for layer in layers:
+        kind = type(layer).__name__.lower()
+        counts[kind] += 1
+        names.append(f"{kind}{counts[kind]}")
+    return names
+
+
+def save(path: str | Path, layers: Sequence[Layer], loss: Loss) -> None:
+    from safetensors.numpy import save as to_bytes
+
+    tensors = {
+        f"{name}.{parameter}": np.ascontiguousarray(getattr(layer, parameter))
+        for name, layer in zip(layer_names(layers), layers, strict=True)
+        for parameter in layer.parameter_shapes()
+    }
+    config = {
+        "dtype": str(next(layer.dtype for layer in layers if layer.dtype is not None)),
+        "layers": [{"class": type(layer).__name__, **layer.config()} for layer in layers],
+        "loss": {"class": type(loss).__name__, **loss.config()},
+    }
+    metadata = {"format": "backpass", "version": VERSION, "config": json.dumps(config)}
+    write_whole(path, to_bytes(tensors, metadata))
+
+
+def load(path: str | Path) -> tuple[list[Layer], Loss]:
+    """Layers with their weights, and the loss. FileNotFoundError, ValueError for what `save` did not write."""
+    from safetensors import SafetensorError, safe_open
+
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path} does not exist; Network.save writes such a file")
+    try:
+        with safe_open(path, "np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is no backpass model, or is cut off ({error})") from None
+    if metadata.get("format") != "backpass":
+        raise ValueError(f"{path} is a safetensors file that backpass did not write; it has no configuration")
+    if metadata.get("version") != VERSION:
+        raise ValueError(f"{path} has format version {metadata.get('version')}; this backpass reads version {VERSION}")
+    try:
+        config = json.loads(metadata["config"])
+        layers = [made(LAYERS, described, config["dtype"]) for described in config["layers"]]
+        for name, layer in zip(layer_names(layers), layers, strict=True):
+            for parameter in layer.parameter_shapes():
+                setattr(layer, parameter, tensors[f"{name}.{parameter}"])
+        return layers, made(LOSSES, config["loss"], None)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ValueError(f"{path} does not hold a network that this backpass knows: {error}") from None
+
+
+def made(classes: dict[str, Any], described: dict[str, Any], dtype: str | None) -> Any:
+    """The part that a configuration describes."""
+    arguments = dict(described)
+    name = arguments.pop("class")
+    if name not in classes:
+        raise ValueError(f"there is no {name}; import the module that defines it first")
+    if dtype is not None and classes[name].dtype is not Layer.dtype:  # a part that has a dtype of its own
+        arguments["dtype"] = dtype
+    return classes[name](**arguments)

@@ -1,0 +1,205 @@
+"""Dense: every neuron sees every input.
+
+Forward                                     inputs (N, D) -> output (N, M)
+    output = inputs @ weights + biases          weights (D, M), biases (1, M)
+
+Backward                                    dvalues = dL/d output, (N, M)
+    dweights = inputs.T @ dvalues               (D, M), summed over the samples
+    dbiases  = sum_n dvalues[n]                 (1, M): what was broadcast forward is summed backward
+    dinputs  = dvalues @ weights.T              (N, D)
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from backpass import checks
+from backpass.engine.kernels import (
+    add_column_sums,
+    kernel,
+    multiply,
+    multiply_left_transposed,
+    multiply_right_transposed,
+)
+from backpass.initializers import INITIALIZERS
+from backpass.layers.layer import Layer
+
+
+def forward(inputs, weights, biases):
+    return inputs @ weights + biases
+
+
+def backward(inputs, weights, dvalues):
+    dweights = inputs.T @ dvalues
+    dbiases = np.sum(dvalues, axis=0, keepdims=True)
+    dinputs = dvalues @ weights.T
+    return dweights, dbiases, dinputs
+
+
+@kernel
+def forward_kernel(inputs, weights, biases, output):
+    for n in range(output.shape[0]):
+        for m in range(output.shape[1]):
+            output[n, m] = biases[0, m]
+    multiply(inputs, weights, output, True)
+
+
+@kernel
+def backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs):
+    multiply_left_transposed(inputs, dvalues, dweights, True)
+    add_column_sums(dvalues, dbiases)
+    if dinputs.shape[1] > 0:  # the first layer's are wanted by nobody: the engine hands over no columns
+        multiply_right_transposed(dvalues, weights, dinputs, False)
+
+
+class Dense(Layer):
+    """A fully connected layer, `inputs @ weights + biases`.
+
+    Parameters
+    ----------
+    n_inputs, n_neurons : int
+        D and M.
+    initializer : str, optional
+        How the weights are drawn: a name in `backpass.initializers`, such as "small_normal" (the notebook's 0.01 times
+        a standard normal number, in C order). None: what suits the activation that follows in a Network, He before
+        ReLU, else Glorot. Biases start at 0.
+    random_state : int, RandomState, Generator, optional
+        Where the weights are drawn from. A layer that was given none is drawn anew by `Network(random_state=...)`.
+    dtype : float32 or float64
+        Of the parameters, the output and the gradients.
+
+    Attributes
+    ----------
+    weights, biases : ndarray (D, M), (1, M)
+        Assigning copies the values in.
+    dweights, dbiases : ndarray (D, M), (1, M)
+        Set by `backward`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        A size below 1, an unknown initializer, a dtype that is neither float32 nor float64.
+
+    >>> dense = Dense(2, 3, dtype="float64")
+    >>> dense.weights = [[1, 2, 3], [4, 5, 6]]
+    >>> dense.forward([[1.0, 10.0]])
+    array([[41., 52., 63.]])
+    >>> dense.backward([[1.0, 1.0, 1.0]])
+    array([[ 6., 15.]])
+    """
+
+    forward_kernel = forward_kernel
+    backward_kernel = backward_kernel
+
+    def __init__(
+        self,
+        n_inputs: int,
+        n_neurons: int,
+        *,
+        initializer: str | None = None,
+        random_state: Any = None,
+        dtype: Any = np.float32,
+    ):
+        self.n_inputs = checks.positive_integer(n_inputs, "n_inputs")
+        self.n_neurons = checks.positive_integer(n_neurons, "n_neurons")
+        self.initializer = initializer
+        if initializer is not None:
+            checks.one_of(initializer, "initializer", INITIALIZERS)
+        self.random_state = random_state
+        self._dtype = checks.float_dtype(dtype)
+        size = (self.n_inputs + 1) * self.n_neurons
+        self.attach(np.zeros(size, self._dtype), np.zeros(size, self._dtype))
+        self.draw(checks.generator(random_state), initializer or "glorot_normal")
+
+    def draw(self, generator: Any, initializer: str) -> None:
+        """Draw the weights anew; float64 numbers are drawn whatever the dtype, so that both dtypes start alike."""
+        self._weights[...] = INITIALIZERS[initializer](generator, self.n_inputs, self.n_neurons)
+        self._biases[...] = 0
+        self._drawn_by, self._drawn = initializer, self._checksum()
+
+    def prepare(self, following: Layer | None, generator: Any) -> None:
+        """Draw anew from the network's generator, or scale what was drawn to what suits the layer that follows."""
+        wanted = self.initializer or (following.suits if following else "glorot_normal")
+        if not self.as_drawn:
+            return
+        if generator is not None and self.random_state is None:
+            self.draw(generator, wanted)
+        elif (self._drawn_by, wanted) == ("glorot_normal", "he_normal"):
+            self._weights *= np.sqrt((self.n_inputs + self.n_neurons) / self.n_inputs)
+            self._drawn_by, self._drawn = wanted, self._checksum()
+
+    @property
+    def as_drawn(self) -> bool:
+        """Whether nobody has changed the parameters since they were drawn."""
+        return self._drawn == self._checksum()
+
+    def _checksum(self) -> int:
+        return zlib.crc32(self._parameters.view(np.uint8))
+
+    def attach(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
+        """Make weights, biases and their gradients views of two flat buffers, without copying what they held."""
+        split = self.n_inputs * self.n_neurons
+        self._parameters = parameters
+        self._weights = parameters[:split].reshape(self.n_inputs, self.n_neurons)
+        self._biases = parameters[split:].reshape(1, self.n_neurons)
+        self.dweights = gradients[:split].reshape(self.n_inputs, self.n_neurons)
+        self.dbiases = gradients[split:].reshape(1, self.n_neurons)
+
+    @property
+    def parameters(self) -> np.ndarray:
+        return self._parameters
+
+    def __getstate__(self) -> dict[str, Any]:
+        views = ("_weights", "_biases", "dweights", "dbiases")
+        return {name: value for name, value in super().__getstate__().items() if name not in views}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.attach(self._parameters, np.zeros_like(self._parameters))
+
+    @property
+    def weights(self) -> np.ndarray:
+        return self._weights
+
+    @weights.setter
+    def weights(self, values: Any) -> None:
+        self._weights[...] = self._fitting(values, "weights", self._weights.shape)
+
+    @property
+    def biases(self) -> np.ndarray:
+        return self._biases
+
+    @biases.setter
+    def biases(self, values: Any) -> None:
+        self._biases[...] = self._fitting(values, "biases", self._biases.shape)
+
+    def _fitting(self, values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
+        array = checks.numbers(values, name)
+        if array.shape != shape and not (name == "biases" and array.shape == shape[1:]):
+            raise ValueError(f"{name} has shape {array.shape}; {shape} is expected")
+        return array
+
+    def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"weights": (self.n_inputs, self.n_neurons), "biases": (1, self.n_neurons)}
+
+    def output_width(self, input_width: int) -> int:
+        if input_width != self.n_inputs:
+            raise ValueError(f"{self!r} takes {self.n_inputs} inputs but gets {input_width}")
+        return self.n_neurons
+
+    @property
+    def input_width(self) -> int:
+        return self.n_inputs
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return self._dtype
+
+    def config(self) -> dict[str, Any]:
+        return {"n_inputs": self.n_inputs, "n_neurons": self.n_neurons, "initializer": self.initializer}
+
+    def __repr__(self) -> str:
+        return f"Dense({self.n_inputs}, {self.n_neurons})"

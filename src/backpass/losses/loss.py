@@ -1,0 +1,120 @@
+"""What every loss shares.
+
+A loss is one file: the formula, the kernels, and a class that names them. There may be two pairs of kernels: for
+labels, one class index a sample, and for `y_true`, a row of numbers a sample. As in the notebook, the `dvalues` that
+`backward` is given are the predictions: there is nothing to the right of a loss that a gradient could come from.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from backpass import checks
+from backpass.engine.kernels import Kernel
+from backpass.layers.layer import Layer
+
+INT64 = checks.INT64
+LOSSES: dict[str, type[Loss]] = {}  # every loss class by name
+
+
+@lru_cache(maxsize=8)
+def mean_scales(samples: int) -> np.ndarray:
+    """1/N for each of N samples: the mean's weights, as kernels want them."""
+    return np.full(samples, 1 / samples)
+
+
+class Loss:
+    """One number a sample that says how wrong a prediction is.
+
+    Attributes
+    ----------
+    dinputs : ndarray (N, C)
+        What the last `backward` returned: the gradient of the mean loss by the predictions.
+    """
+
+    forward_kernel: ClassVar[Kernel]  # (y_pred or inputs, y_true, sample_losses ...)
+    backward_kernel: ClassVar[Kernel]  # (dvalues, y_true, scales, dinputs)
+    labels_forward_kernel: ClassVar[Kernel | None] = None  # the same with `labels` in place of `y_true`
+    labels_backward_kernel: ClassVar[Kernel | None] = None
+    classifies: ClassVar[bool] = False
+
+    dinputs: np.ndarray | None = None
+    settings: np.ndarray = np.zeros(0)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        LOSSES[cls.__name__] = cls
+
+    def check_last_layer(self, layer: Layer, width: int) -> None:
+        """ValueError if this loss makes no sense after that layer."""
+
+    def check_targets(self, y_true: np.ndarray, name: str = "y_true") -> None:
+        """ValueError if a row of targets (N, C) is outside what the loss is defined for."""
+
+    def targets(self, y_true: Any, width: int, dtype: Any, name: str = "y_true") -> np.ndarray:
+        """What `y_true` means here: labels (N,) int64 or targets (N, width) of the dtype, checked."""
+        array = checks.numbers(y_true, name)
+        if array.ndim == 1 and self.labels_forward_kernel is not None:
+            return checks.labels(array, name, width)
+        if array.ndim == 1 and width == 1:
+            array = array.reshape(-1, 1)
+        if array.ndim != 2 or array.shape[1] != width:
+            also = f"labels (N,) or {name} (N, {width})" if self.labels_forward_kernel is not None else f"(N, {width})"
+            raise ValueError(f"{name} has shape {array.shape}; {also} is expected")
+        array = checks.finite(np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED")), name)
+        self.check_targets(array, name)
+        return array
+
+    def calculate(self, output: Any, y_true: Any) -> float:
+        """Mean of the losses of all samples."""
+        return float(np.mean(self.forward(output, y_true)))
+
+    def forward(self, y_pred: Any, y_true: Any) -> np.ndarray:
+        """Loss of each sample (N,), float64. Raises ValueError, TypeError for targets that do not fit."""
+        return self._forward(checks.matrix(y_pred, "y_pred"), y_true)
+
+    def _forward(self, y_pred: np.ndarray, y_true: Any, **arrays: np.ndarray) -> np.ndarray:
+        targets = self.targets(y_true, y_pred.shape[1], y_pred.dtype)
+        checks.same_length(y_pred, "y_pred", targets, "y_true")
+        sample_losses = np.empty(len(y_pred))
+        kernel, name = self.forward_kernel, "y_true"
+        if targets.ndim == 1:
+            kernel, name = self.labels_forward_kernel, "labels"  # type: ignore[assignment]
+        arrays |= {"inputs": y_pred, "y_pred": y_pred, "sample_losses": sample_losses, name: targets}
+        kernel(*[arrays[argument] for argument in kernel.arguments])
+        return sample_losses
+
+    def backward(self, dvalues: Any, y_true: Any) -> np.ndarray:
+        """dinputs (N, C): the gradient of the mean loss by the predictions, which are what `dvalues` holds.
+
+        Raises ValueError, TypeError for targets that do not fit. Needs no `forward` before it.
+        """
+        try:  # what fits already is not looked at twice: the kernels refuse bad labels and strides themselves
+            if y_true.dtype is INT64 and y_true.shape == dvalues.shape[:1]:
+                dinputs = np.empty_like(dvalues)
+                self.labels_backward_kernel(dvalues, y_true, mean_scales(len(y_true)), dinputs)  # type: ignore[misc]
+                self.dinputs = dinputs
+                return dinputs
+        except (AttributeError, TypeError, ValueError, IndexError):
+            pass
+        dvalues = checks.samples(checks.matrix(dvalues, "dvalues"), "dvalues")
+        targets = self.targets(y_true, dvalues.shape[1], dvalues.dtype)
+        checks.same_length(dvalues, "dvalues", targets, "y_true")
+        dinputs = np.empty_like(dvalues)
+        kernel, name = self.backward_kernel, "y_true"
+        if targets.ndim == 1:
+            kernel, name = self.labels_backward_kernel, "labels"  # type: ignore[assignment]
+        arrays = {"dvalues": dvalues, "scales": mean_scales(len(dvalues)), "dinputs": dinputs, name: targets}
+        kernel(*[arrays[argument] for argument in kernel.arguments])
+        self.dinputs = dinputs
+        return dinputs
+
+    def config(self) -> dict[str, Any]:
+        """The arguments that make this loss anew (JSON)."""
+        return {}
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"

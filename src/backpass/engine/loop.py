@@ -82,7 +82,7 @@ COUNTER_WORDS = 4
 PARTITION_BITS = 16
 ALL_CLAIMED = (1 << PARTITION_BITS) - 1
 SPINS = 2000  # about 50 us of waiting before a thread gives its core away
-STALL_SPINS = 20_000
+STALL_CYCLES = 500_000  # about 0.2 ms
 
 GOLDEN, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -195,7 +195,7 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
     atomics.store(done, 0)
     turn = (atomics.load(claim) >> PARTITION_BITS) + 1
     atomics.store(claim, turn << PARTITION_BITS)
-    own = 0
+    own, begun = 0, atomics.cycles()
     while True:
         word = atomics.load(claim)
         partition = word & ALL_CLAIMED
@@ -204,13 +204,15 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
         if atomics.exchange_if(claim, word, word + 1):
             walk_partition(plan, 0, partition)
             own += 1
-    spins = 0
+    ready = atomics.cycles()
+    patience = 2 * (ready - begun) + STALL_CYCLES
+    stalled = False
     while atomics.load(done) + own < plan[PARTITIONS]:
         atomics.pause()
-        spins += 1
-        if spins > STALL_SPINS:
+        stalled = atomics.cycles() - ready > patience
+        if stalled:
             atomics.sleep(1)
-    if spins > STALL_SPINS:  # its core was taken away: work alone for a while, twice as long each time
+    if stalled:  # its core was taken away: work alone for a while, twice as long each time
         plan[STALLS] = min(plan[STALLS] + 1, 10)
         plan[SOLO_UNTIL] = plan[STEP] + (16 << plan[STALLS])
     elif plan[STALLS] > 0 and plan[STEP] > plan[SOLO_UNTIL] + 4096:
@@ -289,10 +291,11 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
 def run(address: int, worker: int) -> None:
     """Run the plan at this address: worker 0 does what MODE says, the others help it."""
     plan = integers_at(address, PLAN_WORDS)
+    mode = atomics.flush_denormals()
     if worker > 0:
         help_out(plan, address, worker)
     elif plan[MODE] == TRAIN:
         train(plan, address)
     else:
-        loss = walk_batch(plan, address)
-        floats_at(plan[EPOCH_LOSSES], 1)[0] = loss
+        floats_at(plan[EPOCH_LOSSES], 1)[0] = walk_batch(plan, address)
+    atomics.restore_mode(mode)

@@ -23,7 +23,8 @@ MOST_PARTITIONS = 16
 CACHE_BYTES = 512 * 1024  # what the activations of a block may take: they stay in a core's second-level cache
 SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
 WORTH_A_THREAD = 250_000  # multiplications that take longer than handing them to another thread (about 5 us)
-ROWS_WORTH_A_PARTITION = 16  # below, matrix products lose more than a second thread brings
+ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core
+ROWS_OF_MANY = 128
 WIDE = 4_000_000  # weights from which BLAS's own threads beat splitting the batch
 
 
@@ -75,7 +76,9 @@ class Chain:
         if self.couples_samples or self.wide:
             return 1
         work = 3 * rows * (self.multiplications + 8 * sum(self.widths))
-        most = min(work // WORTH_A_THREAD, rows // ROWS_WORTH_A_PARTITION, MOST_PARTITIONS)
+        # Each partition clears and adds up gradients of its own, which costs about as much as 7 rows do: more than
+        # two only where they are long.
+        most = min(work // WORTH_A_THREAD, max(2, rows // ROWS_OF_MANY), rows // ROWS_OF_TWO, MOST_PARTITIONS)
         return 1 << max(0, most.bit_length() - 1)
 
     def block(self, rows: int) -> int:

@@ -28,8 +28,9 @@ def forward_kernel(inputs, output):
     zero = inputs.dtype.type(0)
     for n in range(inputs.shape[0]):
         for m in range(inputs.shape[1]):
-            # not `if inputs > 0`: NaN has to pass, so that a run that broke is seen
-            output[n, m] = zero if inputs[n, m] <= zero else inputs[n, m]
+            value = inputs[n, m]
+            # not `value if value > 0`: NaN has to pass, so that a run that broke is seen
+            output[n, m] = zero if value <= zero else value
 
 
 @kernel
@@ -37,7 +38,8 @@ def backward_kernel(inputs, dvalues, dinputs):
     zero = inputs.dtype.type(0)
     for n in range(dinputs.shape[0]):
         for m in range(dinputs.shape[1]):
-            dinputs[n, m] = dvalues[n, m] if inputs[n, m] > zero else zero
+            dvalue = dvalues[n, m]  # read in any case: a read behind a condition keeps the loop from being vectorised
+            dinputs[n, m] = dvalue if inputs[n, m] > zero else zero
 
 
 class ReLU(Layer):

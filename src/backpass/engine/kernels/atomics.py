@@ -1,4 +1,7 @@
-"""Words that threads share. Stubs: `intrinsics.py` says what they mean in compiled code."""
+"""What threads need: shared words, waiting, their own arithmetic mode.
+
+Stubs: `intrinsics.py` says what they mean in compiled code.
+"""
 
 from __future__ import annotations
 
@@ -25,3 +28,15 @@ def pause() -> None:
 
 def sleep(microseconds: int) -> None:
     """Give the core away for a while."""
+
+
+def cycles() -> int:  # type: ignore[empty-body]
+    """The processor's own clock, for comparing durations."""
+
+
+def flush_denormals() -> int:  # type: ignore[empty-body]
+    """Let this thread take numbers too small to be normal for 0: each would cost 100 cycles. Returns the mode before."""
+
+
+def restore_mode(mode: int) -> None:
+    """Go back to the mode that `flush_denormals` returned."""

@@ -19,6 +19,7 @@ from backpass.engine.kernels import arithmetic, atomics, calls, matrix
 from backpass.engine.kernels.compiler import EXACT_FLAGS, FIRST_ARGUMENT, FLAGS, HELPERS, WORDS_PER_ARGUMENT, Kernel
 
 INT8, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
+X86 = platform.machine() in ("x86_64", "AMD64")
 WORD = INT64.as_pointer()
 
 
@@ -162,7 +163,7 @@ def atomic_exchange_if(context, builder, signature, arguments):  # type: ignore[
 
 @meaning(atomics.pause, types.none())
 def pause(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-    if platform.machine() in ("x86_64", "AMD64"):
+    if X86:
         builder.asm(ir.FunctionType(ir.VoidType(), []), "pause", "", [], True)
     return context.get_dummy_value()
 
@@ -175,6 +176,36 @@ def sleep(context, builder, signature, arguments):  # type: ignore[no-untyped-de
         name, duration = "usleep", arguments[0]
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(INT32, [INT32]), name)
     builder.call(function, [builder.trunc(duration, INT32)])
+    return context.get_dummy_value()
+
+
+@meaning(atomics.cycles, types.int64())
+def cycles(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    return builder.call(builder.module.declare_intrinsic("llvm.readcyclecounter", (), ir.FunctionType(INT64, [])), [])
+
+
+def mode_register(builder: Any, name: str, place: Any) -> None:
+    function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [INT8.as_pointer()]), name)
+    builder.call(function, [builder.bitcast(place, INT8.as_pointer())])
+
+
+@meaning(atomics.flush_denormals, types.int64())
+def flush_denormals(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    if not X86:
+        return INT64(0)
+    place = cgutils.alloca_once(builder, INT32)
+    mode_register(builder, "llvm.x86.sse.stmxcsr", place)
+    before = builder.load(place)
+    builder.store(builder.or_(before, INT32(0x8040)), place)  # results, and operands
+    mode_register(builder, "llvm.x86.sse.ldmxcsr", place)
+    return builder.zext(before, INT64)
+
+
+@meaning(atomics.restore_mode, types.none(types.int64))
+def restore_mode(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    if X86:
+        place = cgutils.alloca_once_value(builder, builder.trunc(arguments[0], INT32))
+        mode_register(builder, "llvm.x86.sse.ldmxcsr", place)
     return context.get_dummy_value()
 
 

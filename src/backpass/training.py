@@ -113,8 +113,9 @@ def fit(
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
             raise TypeError("validation_data must be a pair (X, y)")
-        held_out = network.samples(validation_data[0], "validation_data[0]")
-        validation_data = held_out, network.targets(validation_data[1], held_out, "validation_data[1]", "validation_data[0]")
+        names = "validation_data[0]", "validation_data[1]"
+        held_out = network.samples(validation_data[0], names[0])
+        validation_data = held_out, network.targets(validation_data[1], held_out, names[1], names[0])
     callbacks = [*callbacks, *([Progress()] if verbose else [])]
 
     shuffle = bool(shuffle) and batch < len(X)  # a batch of everything has no order
@@ -170,7 +171,7 @@ def fit(
                     history.validation.append(network.evaluate(*validation_data))
                 if after_epoch:
                     figures = history.figures(-1)
-                    history.stopped = any([bool(call(history.epochs, figures)) for call in after_epoch])
+                    history.stopped = any([call(history.epochs, figures) is True for call in after_epoch])  # noqa: C419  all are called
             if by_clock and history.loss and (time.perf_counter() - told > 0.1 or step == total or history.stopped):
                 told = time.perf_counter()
                 for call in by_clock:

@@ -54,6 +54,9 @@ FIRST_ARGUMENT, WORDS_PER_ARGUMENT = 2, 3
 HELPERS: list[tuple[FunctionType, dict[str, Any]]] = []  # functions that kernels may call, and their fastmath flags
 
 
+ALL: list[Kernel] = []  # every kernel on arrays, for `backpass warm-up`
+
+
 class Vector:
     """Annotation of a kernel argument that is one-dimensional, in the kernel's dtype."""
 
@@ -120,7 +123,8 @@ class Kernel:
 
 def kernel(function: Callable[..., None]) -> Kernel:
     """Make a kernel of a function that fills arrays which its caller owns (see the module's text)."""
-    return Kernel(function)  # type: ignore[arg-type]
+    ALL.append(Kernel(function))  # type: ignore[arg-type]
+    return ALL[-1]
 
 
 def raw_kernel(function: Callable[[int, int], None]) -> Kernel:

@@ -1,0 +1,39 @@
+# `make demo` and `make test` are all that a newcomer needs; both make .venv if it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-long lint bench bounds clean
+
+demo: $(VENV)/.cli
+	$(BIN)/backpass train digits
+
+test: $(VENV)/.dev lint
+	$(BIN)/pytest -m "not long"
+
+test-long: $(VENV)/.dev
+	$(BIN)/pytest -m long
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+
+bounds: $(VENV)/.dev  # the tests of everything that compiles, with every index checked
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -m "not long" tests/engine tests/layers tests/losses tests/fusions tests/optimizers
+
+bench: $(VENV)/.bench
+	$(BIN)/backpass bench fusion
+	$(BIN)/backpass bench train
+
+# One file a set of extras says that it is installed; pyproject.toml is what it depends on.
+$(VENV)/.cli $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --editable ".[$*]"
+	touch $@
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+clean:
+	rm -rf $(VENV) runs

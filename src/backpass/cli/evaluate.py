@@ -1,0 +1,2 @@
+def evaluate() -> None:
+    """Not written yet."""

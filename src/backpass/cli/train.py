@@ -1,0 +1,2 @@
+def train() -> None:
+    """Not written yet."""

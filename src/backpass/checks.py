@@ -26,7 +26,9 @@ def numbers(values: Any, name: str) -> np.ndarray:
             array = array.astype(np.float64)
         except (TypeError, ValueError):
             bad = next((value for value in array.ravel() if not isinstance(value, int | float | np.number)), array)
-            raise TypeError(f"{name} holds {bad!r} where a number belongs; encode categories as numbers first") from None
+            raise TypeError(
+                f"{name} holds {bad!r} where a number belongs; encode categories as numbers first"
+            ) from None
     if array.dtype.kind in "US":
         raise TypeError(f"{name} holds strings such as {str(array.ravel()[:1])[2:-2]!r} where numbers belong")
     if array.dtype.kind == "c":

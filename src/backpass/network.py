@@ -190,7 +190,7 @@ class Network:
         )
 
     def predict(self, X: Any) -> np.ndarray:
-        """Class indices (N,) int64; for M > 1 yes-or-no outputs 0 and 1 (N, M); for a regression values (N, M), or (N,)."""
+        """Classes (N,) int64; 0 and 1 for M yes-or-no outputs, (N, M); values of a regression (N, M). (N,) if M is 1."""
         output = self._output(self.samples(X))
         if not self.loss.classifies:
             return output[:, 0] if output.shape[1] == 1 else output
@@ -277,11 +277,11 @@ class Network:
         return targets
 
     def draw_seed(self) -> int:
-        draw = getattr(self._generator, "integers", None) or self._generator.randint
+        draw: Any = getattr(self._generator, "integers", None) or self._generator.randint  # type: ignore[union-attr]
         return int(draw(0, 2**31 - 1))
 
     def save(self, path: str | Path) -> None:
-        """Write weights and configuration as safetensors: no pickle, all or nothing. OSError if it cannot be written."""
+        """Write weights and configuration as safetensors: no pickle, all or nothing. OSError if that fails."""
         model.save(path, self.layers, self.loss)
 
     @classmethod

@@ -56,7 +56,9 @@ class History:
         return [{"epoch": epoch + 1, **self.figures(epoch)} for epoch in range(self.epochs)]
 
     def __repr__(self) -> str:
-        last = ", ".join(f"{name} {value:.4g}" for name, value in self.figures(-1).items()) if self.loss else "nothing yet"
+        last = (
+            ", ".join(f"{name} {value:.4g}" for name, value in self.figures(-1).items()) if self.loss else "nothing yet"
+        )
         return f"<History of {self.epochs} epochs: {last}>"
 
 
@@ -72,12 +74,16 @@ def optimizer_of(optimizer: Any) -> Optimizer:
     if isinstance(optimizer, str):
         return OPTIMIZERS[checks.one_of(optimizer.lower(), "optimizer", OPTIMIZERS)]()
     if not isinstance(optimizer, Optimizer):
-        raise TypeError(f"optimizer is {optimizer!r}; pass one of {', '.join(OPTIMIZERS)}, or an Optimizer such as Adam()")
+        raise TypeError(
+            f"optimizer is {optimizer!r}; pass one of {', '.join(OPTIMIZERS)}, or an Optimizer such as Adam()"
+        )
     return optimizer
 
 
 def weights_of(sample_weight: Any, X: np.ndarray) -> np.ndarray:
-    weights = checks.finite(np.require(checks.numbers(sample_weight, "sample_weight"), np.float64, "C"), "sample_weight")
+    weights = checks.finite(
+        np.require(checks.numbers(sample_weight, "sample_weight"), np.float64, "C"), "sample_weight"
+    )
     if weights.ndim != 1:
         raise ValueError(f"sample_weight has shape {weights.shape}; pass one number a sample, ({len(X)},)")
     checks.same_length(X, "X", weights, "sample_weight")

@@ -190,7 +190,7 @@ def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
 
 @helper
 def share_out(plan, address):  # type: ignore[no-untyped-def]
-    """Let helpers claim partitions, take what is left, and wait for the last. A claim word is (turn, next partition)."""
+    """Let helpers claim partitions, take what is left, wait for the last. The claim word is (turn, next partition)."""
     claim, done = address + 8 * CLAIM, address + 8 * DONE
     atomics.store(done, 0)
     turn = (atomics.load(claim) >> PARTITION_BITS) + 1

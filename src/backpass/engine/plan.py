@@ -1,7 +1,7 @@
 """A plan: a network and its data become buffers, and a table of calls that the compiled loop walks.
 
-A table is made once for a network, a batch size and a kind of work; afterwards a step, a gradient or a prediction is one
-call of compiled code with one address. No array is made inside.
+A table is made once for a network, a batch size and a kind of work; afterwards a step, a gradient or a prediction is
+one call of compiled code with one address. No array is made inside.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ WORTH_A_THREAD = 250_000  # multiplications that take longer than handing them t
 ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core
 ROWS_OF_MANY = 128
 WIDE = 4_000_000  # weights from which BLAS's own threads beat splitting the batch
+WIDE_BLOCK = 2048
 
 
 @kernel
@@ -83,8 +84,10 @@ class Chain:
 
     def block(self, rows: int) -> int:
         """Rows of a block."""
-        if self.couples_samples or self.wide:
+        if self.couples_samples:
             return rows
+        if self.wide:
+            return min(rows, WIDE_BLOCK)
         fitting = CACHE_BYTES // (2 * self.dtype.itemsize * sum(self.widths))
         return min(rows, max(SMALLEST_BLOCK, min(LARGEST_BLOCK, fitting)))
 
@@ -159,7 +162,8 @@ class Plan:
 
     def prepare_gradients(self, partitions: int) -> None:
         gradients, parameters = self.chain.gradients, self.chain.parameters
-        assert gradients is not None and parameters is not None
+        assert gradients is not None
+        assert parameters is not None
         more = self.buffer((max(1, partitions - 1), gradients.size), self.chain.dtype)
         self.set(
             gradients=gradients.ctypes.data,
@@ -259,5 +263,3 @@ class Plan:
         if self.words[loop.STATUS] == loop.FAILED:
             raise IndexError("a kernel read outside one of its arrays")
         return float(self.epoch_losses[0])
-
-

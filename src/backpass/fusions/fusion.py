@@ -38,7 +38,7 @@ class Fusion(Loss):
         """Mean loss of logits (N, C); sets `output`. Raises ValueError, TypeError for targets that do not fit."""
         return float(np.mean(self.sample_losses(inputs, y_true)))
 
-    calculate = forward
+    calculate = forward  # type: ignore[assignment]
 
     def sample_losses(self, inputs: Any, y_true: Any) -> np.ndarray:
         """Loss of each sample (N,), float64; sets `output`."""

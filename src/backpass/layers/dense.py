@@ -137,7 +137,7 @@ class Dense(Layer):
         return self._drawn == self._checksum()
 
     def _checksum(self) -> int:
-        return zlib.crc32(self._parameters.view(np.uint8))
+        return zlib.crc32(self._parameters.tobytes())
 
     def attach(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
         """Make weights, biases and their gradients views of two flat buffers, without copying what they held."""

@@ -111,7 +111,7 @@ class Layer:
         for name in kernel.arguments:
             if name in STORED and getattr(self, name) is None:
                 raise ValueError(f"{type(self).__name__}.backward needs .{name}: call forward first")
-        output = self.output
+        output: np.ndarray = self.output  # type: ignore[assignment]  # forward has set it
         if dvalues.__class__ is not np.ndarray or dvalues.shape != output.shape or dvalues.dtype is not output.dtype:
             output = self.output = checks.matrix(output, "output")
             dvalues = checks.matrix(dvalues, "dvalues", dtype=output.dtype)
@@ -133,4 +133,3 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"
-

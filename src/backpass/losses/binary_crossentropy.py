@@ -55,7 +55,9 @@ def check_unit_interval(y_true, name):
     outside = (y_true < 0) | (y_true > 1)
     if outside.any():
         row = int(np.argmax(outside.any(axis=1)))
-        raise ValueError(f"{name} holds {y_true[row][outside[row]][0]} in row {row}; binary targets are between 0 and 1")
+        raise ValueError(
+            f"{name} holds {y_true[row][outside[row]][0]} in row {row}; binary targets are between 0 and 1"
+        )
 
 
 class BinaryCrossentropy(Loss):

@@ -87,7 +87,7 @@ class CategoricalCrossentropy(Loss):
     def check_last_layer(self, layer, width):
         if not layer.probabilities or width < 2:
             raise ValueError(
-                f"CategoricalCrossentropy needs the probabilities of at least 2 classes, but the last layer is {layer!r} "
+                f"CategoricalCrossentropy needs the probabilities of at least 2 classes; the last layer is {layer!r} "
                 f"with {width} outputs; end with Softmax(), or use the loss SoftmaxCrossentropy() on the logits"
             )
 

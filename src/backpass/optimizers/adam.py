@@ -2,7 +2,8 @@
 
     first_moment  = beta_1 * first_moment  + (1 - beta_1) * gradients
     second_moment = beta_2 * second_moment + (1 - beta_2) * gradients ** 2
-    parameters   -= learning_rate * (first_moment / (1 - beta_1 ** t)) / (sqrt(second_moment / (1 - beta_2 ** t)) + epsilon)
+    parameters   -= learning_rate * (first_moment / (1 - beta_1 ** t))
+                    / (sqrt(second_moment / (1 - beta_2 ** t)) + epsilon)
 
 t counts the steps from 1: both moments start at 0 and are too small by these factors.
 """
@@ -59,9 +60,7 @@ class Adam(Optimizer):
     kernel = step_kernel
     state_names = ("first_moment", "second_moment")
 
-    def __init__(
-        self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8
-    ):
+    def __init__(self, learning_rate: float = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-8):
         super().__init__(
             learning_rate=checks.real(learning_rate, "learning_rate", low=0, open_low=True),
             beta_1=checks.real(beta_1, "beta_1", low=0, high=1),

@@ -1,7 +1,7 @@
 """Stochastic gradient descent, with momentum.
 
-    velocity    = momentum * velocity - learning_rate * gradients
-    parameters += velocity
+velocity    = momentum * velocity - learning_rate * gradients
+parameters += velocity
 """
 
 from backpass import checks
@@ -32,7 +32,8 @@ class SGD(Optimizer):
     momentum : float in [0, 1)
         How much of the last step is taken again.
 
-    Source: Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, equation 1.
+    Source: Sutskever, Martens, Dahl, Hinton, "On the importance of initialization and momentum in deep learning",
+    ICML 2013, equation 1.
 
     >>> SGD(learning_rate=0.1, momentum=0.9)
     SGD(learning_rate=0.1, momentum=0.9)
@@ -46,5 +47,3 @@ class SGD(Optimizer):
             learning_rate=checks.real(learning_rate, "learning_rate", low=0, open_low=True),
             momentum=checks.real(momentum, "momentum", low=0, high=1),
         )
-
-

@@ -35,7 +35,7 @@ def cycles() -> int:  # type: ignore[empty-body]
 
 
 def flush_denormals() -> int:  # type: ignore[empty-body]
-    """Let this thread take numbers too small to be normal for 0: each would cost 100 cycles. Returns the mode before."""
+    """Let this thread take numbers too small to be normal for 0: each costs 100 cycles. Returns the mode before."""
 
 
 def restore_mode(mode: int) -> None:

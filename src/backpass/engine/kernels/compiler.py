@@ -24,7 +24,7 @@ import os
 import platform
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from operator import attrgetter
 from pathlib import Path
@@ -35,6 +35,7 @@ import numpy as np
 
 from backpass.engine.kernels.blas import blas_symbols
 
+BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
 # Full fastmath would let the compiler assume that NaN never happens; isnan then finds none.
 FLAGS: dict[str, Any] = {
     "nogil": True,
@@ -43,9 +44,9 @@ FLAGS: dict[str, Any] = {
     "_nrt": False,  # no allocation: a kernel that would allocate does not compile
     "no_cpython_wrapper": True,
     "no_cfunc_wrapper": True,
+    "boundscheck": BOUNDSCHECK,
 }
 EXACT_FLAGS = {**FLAGS, "fastmath": {"contract"}}
-BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
 
 F = TypeVar("F", bound=Callable[..., Any])
 FIRST_ARGUMENT, WORDS_PER_ARGUMENT = 2, 3
@@ -99,19 +100,16 @@ class Kernel:
         self.arguments = tuple(parameters)
         self.kinds = tuple(kind_of(parameter) for parameter in parameters.values())
         self.of = attrgetter(*self.arguments)  # the arguments, found by name on an object
-        self._addresses: dict[str, int] = {}
+        self.addresses: dict[str, int] = {}  # of the machine code in this process, by dtype
 
-    def address(self, dtype: np.dtype[Any] | type = np.dtype(np.float64)) -> int:
+    def address(self, dtype: Any = np.float64) -> int:
         """Address of the machine code for float32 or float64, compiled or loaded when first asked for."""
         dtype = np.dtype(dtype)
-        address = self._addresses.get(dtype.char)
-        if address is None:
-            address = self._addresses[dtype.char] = machine_code(self, dtype)
-        return address
+        return self.addresses.get(dtype.char) or machine_code(self, dtype)
 
     def __call__(self, *arrays: np.ndarray) -> None:
         try:
-            failed = _caller[0](self._addresses[arrays[0].dtype.char], id(arrays))
+            failed = _caller[0](self.addresses[arrays[0].dtype.char], id(arrays))
         except (IndexError, KeyError):  # the first call of this process, or for this dtype
             failed = caller()(self.address(arrays[0].dtype), id(arrays))
         if failed:
@@ -167,8 +165,18 @@ _lock = threading.RLock()
 _process: dict[str, Any] = {}  # the JIT engine of this process, and what was said already
 
 
+def open_lock() -> None:
+    """In a forked child, where the thread that held the lock does not exist."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=open_lock)
+
+
 def cache_folder() -> Path:
-    """Folder of the compiled kernels: BACKPASS_CACHE_DIR, else NUMBA_CACHE_DIR/backpass, else the user's cache folder."""
+    """Folder of compiled kernels: BACKPASS_CACHE_DIR, else NUMBA_CACHE_DIR/backpass, else the user's cache folder."""
     if folder := os.environ.get("BACKPASS_CACHE_DIR"):
         return Path(folder)
     if folder := os.environ.get("NUMBA_CACHE_DIR"):
@@ -198,25 +206,41 @@ def stamp() -> bytes:
 
 
 def cache_file(made: Kernel, dtype: np.dtype[Any]) -> Path | None:
-    """Where this kernel's object code belongs; None for a kernel without a source file (a REPL), which is not kept."""
+    """Where this kernel's object code belongs; None for one whose sources cannot be told (a REPL): it is not kept."""
     digest = hashlib.sha256(stamp() + f"{made.name} {dtype}".encode())
     if not made.name.startswith("backpass."):
         try:
-            digest.update(Path(made.function.__code__.co_filename).read_bytes())
-        except OSError:
+            for source in sources_of(made.function):
+                digest.update(source)
+        except (OSError, TypeError):
             return None
     return cache_folder() / f"{made.name.rpartition('.backpass.')[2]}-{dtype}-{digest.hexdigest()[:20]}.o"
 
 
+def sources_of(function: FunctionType) -> Iterator[bytes]:
+    """All that a user's kernel is made from: its file, those of the functions it calls, the numbers that it sees."""
+    yield Path(function.__code__.co_filename).read_bytes()
+    seen = [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
+    seen += [cell.cell_contents for cell in function.__closure__ or ()]
+    for value in seen:
+        if isinstance(value, int | float | np.generic | tuple):
+            yield repr(value).encode()
+        elif isinstance(value, FunctionType) and not value.__module__.startswith("backpass."):
+            yield Path(inspect.getfile(value)).read_bytes()
+
+
 def machine_code(made: Kernel, dtype: np.dtype[Any]) -> int:
     with _lock:
+        if dtype.char in made.addresses:  # by another thread, while this one waited
+            return made.addresses[dtype.char]
         file = cache_file(made, dtype)
         entry = read_entry(file) if file else None
         if entry is None:
             entry = compile_entry(made, dtype)
             if file:
                 write_entry(file, *entry)
-        return load_entry(*entry)
+        address = made.addresses[dtype.char] = load_entry(*entry)
+        return address
 
 
 def read_entry(file: Path) -> tuple[str, bytes] | None:
@@ -291,11 +315,13 @@ def compile_entry(made: Kernel, dtype: np.dtype[Any]) -> tuple[str, bytes]:
     from backpass.engine.kernels.intrinsics import entry_function
 
     function, signature = entry_function(made, dtype)
-    with_bounds = {**FLAGS, "boundscheck": BOUNDSCHECK}
-    dispatcher = numba.njit(signature, **with_bounds)(function)
+    try:
+        dispatcher = numba.njit(signature, **FLAGS)(function)
+    except numba.core.errors.NumbaError as error:
+        raise TypeError(f"kernel {made.name} does not compile: {reason(error)}") from error
     overload = dispatcher.signatures[0]
     compiled = dispatcher.overloads[overload].fndesc.llvm_func_name
-    symbol = f"backpass_{hashlib.sha256(f'{made.name} {dtype} {id(made)} {os.getpid()}'.encode()).hexdigest()[:20]}"
+    symbol = f"backpass_{os.urandom(12).hex()}"  # no two objects in one process may have the same
     text = dispatcher.inspect_llvm(overload) + C_ENTRY.format(symbol=symbol, compiled=compiled)
     module = llvm.parse_assembly(text)
     for inside in (*module.functions, *module.global_variables):
@@ -305,6 +331,14 @@ def compile_entry(made: Kernel, dtype: np.dtype[Any]) -> tuple[str, bytes]:
         if outside.is_declaration and not outside.name.startswith("llvm.") and not llvm.address_of_symbol(outside.name):
             raise TypeError(f"kernel {made.name} calls {outside.name}, which compiled code cannot reach here")
     return symbol, target_machine().emit_object(module)
+
+
+def reason(error: Exception) -> str:
+    """The line of Numba's many that says what is wrong."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if any("Only accept returning of array" in line or "NRT required" in line for line in lines):
+        return "it makes an array; a kernel fills arrays that its caller owns"
+    return next((line for line in lines if not line.startswith("Failed in")), lines[0])
 
 
 def say_once(line: str) -> None:

@@ -28,7 +28,7 @@ WORD = INT64.as_pointer()
 
 
 def array_at(context: Any, builder: Any, array: types.Array, address: Any, rows: Any, columns: Any) -> Any:
-    itemsize = INT64(array.dtype.bitwidth // 8)
+    itemsize = INT64(array.dtype.bitwidth // 8)  # type: ignore[attr-defined]
     made = context.make_array(array)(context, builder)
     arrayobj.populate_array(
         made,
@@ -77,7 +77,7 @@ def entry_function(made: Kernel, dtype: np.dtype[Any]) -> tuple[Any, Any]:
 
 
 def meaning(stub: Any, *cases: Any) -> Any:
-    """Decorator: this code generator `(context, builder, signature, arguments)` is what the stub means in compiled code.
+    """Decorator: this generator `(context, builder, signature, arguments)` is what the stub means in compiled code.
 
     cases: the signatures it has, as `result(arguments)`.
     """
@@ -226,7 +226,9 @@ def chosen_by_dtype(single, double):  # type: ignore[no-untyped-def]
 
 
 for stub, versions in arithmetic.BY_DTYPE.items():
-    overload(stub, jit_options=EXACT_FLAGS)(chosen_by_dtype(*versions))
+    overload(stub, jit_options=EXACT_FLAGS)(  # type: ignore[arg-type]
+        chosen_by_dtype(*versions)
+    )
 
 
 def gemm_signature(real):  # type: ignore[no-untyped-def]

@@ -42,5 +42,3 @@ def add_column_sums(matrix, out):  # type: ignore[no-untyped-def]
     for n in range(matrix.shape[0]):
         for m in range(matrix.shape[1]):
             out[0, m] += matrix[n, m]
-
-

@@ -190,7 +190,7 @@ class Network:
         )
 
     def predict(self, X: Any) -> np.ndarray:
-        """Classes (N,) int64; 0 and 1 for M yes-or-no outputs, (N, M); values of a regression (N, M). (N,) if M is 1."""
+        """Classes (N,) int64; 0 and 1 (N, M) for M yes-or-no outputs; values (N, M) of a regression; (N,) if M is 1."""
         output = self._output(self.samples(X))
         if not self.loss.classifies:
             return output[:, 0] if output.shape[1] == 1 else output

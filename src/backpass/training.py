@@ -124,37 +124,15 @@ def fit(
         validation_data = held_out, network.targets(validation_data[1], held_out, names[1], names[0])
     callbacks = [*callbacks, *([Progress()] if verbose else [])]
 
-    shuffle = bool(shuffle) and batch < len(X)  # a batch of everything has no order
-    seed = network.draw_seed()
-    chain = network.chain(labels=targets.ndim == 1)
-    workers = min(threads, chain.partitions(batch))
-    plan = Plan(chain, batch, backward=True, workers=workers, gather=shuffle)
-    optimizer.attach(network, network.parameters)
-    counters, order, losses = np.zeros(loop.COUNTER_WORDS, np.int64), np.arange(len(X)), np.zeros(epochs)
-    arrays = {name: getattr(optimizer, name) for name in (*optimizer.state_names, "settings")}
-    steps_per_epoch = -(-len(X) // batch)
-    plan.point_at(X, targets)
-    plan.set(
-        mode=loop.TRAIN,
-        batch=batch,
-        steps_per_epoch=steps_per_epoch,
-        steps_before=optimizer.iterations,
-        seed=seed,
-        shuffle=int(shuffle),
-        order=order.ctypes.data if shuffle else 0,
-        weights=0 if weights is None else weights.ctypes.data,
-        epoch_losses=losses.ctypes.data,
-        optimizer_counters=counters.ctypes.data,
-        optimizer=plan.record_alone(
-            optimizer.kernel, parameters=network.parameters, gradients=network.gradients, counters=counters, **arrays
-        ),
-    )
+    losses, steps_per_epoch = np.zeros(epochs), -(-len(X) // batch)
+    plan = plan_of_training(network, X, targets, optimizer, batch, bool(shuffle), weights, threads)
+    plan.set(epoch_losses=losses.ctypes.data)
     history = History()
     weight = len(X) if weights is None else weights.sum()
     after_epoch = [callback.on_epoch_end for callback in callbacks if hasattr(callback, "on_epoch_end")]
     by_clock = [callback.on_progress for callback in callbacks if hasattr(callback, "on_progress")]
     step, total, chunk, told = 0, epochs * steps_per_epoch, 1, 0.0
-    with fits.one_more(threads if chain.wide else 1), Helpers(plan) as helpers:
+    with fits.one_more(threads if plan.chain.wide else 1), Helpers(plan) as helpers:
         while step < total and not history.stopped:
             goal = min(step + chunk, total)
             if after_epoch or validation_data is not None:
@@ -177,7 +155,8 @@ def fit(
                     history.validation.append(network.evaluate(*validation_data))
                 if after_epoch:
                     figures = history.figures(-1)
-                    history.stopped = any([call(history.epochs, figures) is True for call in after_epoch])  # noqa: C419  all are called
+                    answers = [call(history.epochs, figures) for call in after_epoch]
+                    history.stopped = any(answer is True for answer in answers)
             if by_clock and history.loss and (time.perf_counter() - told > 0.1 or step == total or history.stopped):
                 told = time.perf_counter()
                 for call in by_clock:
@@ -185,6 +164,40 @@ def fit(
     if not np.isfinite(network.parameters).all():
         raise FloatingPointError(f"the last step, {step}, left weights that are not finite; {remedy(optimizer)}")
     return history
+
+
+def plan_of_training(
+    network: Network,
+    X: np.ndarray,
+    targets: np.ndarray,
+    optimizer: Optimizer,
+    batch: int,
+    shuffle: bool,
+    weights: np.ndarray | None,
+    threads: int,
+) -> Plan:
+    """A plan whose run makes the steps from STEP to LAST_STEP."""
+    shuffle = shuffle and batch < len(X)  # a batch of everything has no order
+    chain = network.chain(labels=targets.ndim == 1)
+    plan = Plan(chain, batch, backward=True, workers=min(threads, chain.partitions(batch)), gather=shuffle)
+    plan.point_at(X, targets)
+    optimizer.attach(network, network.parameters)
+    counters, order = plan.buffer(loop.COUNTER_WORDS, np.int64), plan.buffer(len(X) if shuffle else 0, np.int64)
+    state = {name: getattr(optimizer, name) for name in (*optimizer.state_names, "settings")}
+    moving = {"parameters": network.parameters, "gradients": network.gradients, "counters": counters}
+    plan.set(
+        mode=loop.TRAIN,
+        batch=batch,
+        steps_per_epoch=-(-len(X) // batch),
+        steps_before=optimizer.iterations,
+        seed=network.draw_seed(),
+        shuffle=int(shuffle),
+        order=order.ctypes.data if shuffle else 0,
+        weights=0 if weights is None else weights.ctypes.data,
+        optimizer_counters=counters.ctypes.data,
+        optimizer=plan.record_alone(optimizer.kernel, **moving, **state),
+    )
+    return plan
 
 
 def remedy(optimizer: Optimizer) -> str:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from backpass import checks
 from backpass.engine.kernels import Kernel
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # every optimizer class by its name in lower case
@@ -37,6 +38,13 @@ class Optimizer:
         if name in names:
             return float(self.settings[names.index(name)])
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """A setting may be changed while training goes on, by a callback for instance."""
+        if name in self.__dict__.get("_names", ()):
+            self.settings[self._names.index(name)] = checks.real(value, name, low=0)
+        else:
+            super().__setattr__(name, value)
 
     def attach(self, network: Any, parameters: np.ndarray) -> None:
         """Make state for a network's parameters, unless there is some."""

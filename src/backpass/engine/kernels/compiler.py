@@ -113,6 +113,8 @@ class Kernel:
         except (IndexError, KeyError):  # the first call of this process, or for this dtype
             failed = caller()(self.address(arrays[0].dtype), id(arrays))
         if failed:
+            if not all(array.flags.c_contiguous and array.flags.aligned for array in arrays):
+                raise ValueError(f"{self.name} takes arrays that are C-contiguous and aligned")
             raise IndexError(f"{self.name} read outside one of its arrays")
 
     def __repr__(self) -> str:

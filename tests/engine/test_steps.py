@@ -1,0 +1,110 @@
+"""What a step may cost besides time, and how a batch is cut."""
+
+import ctypes
+import tracemalloc
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from backpass.engine import loop
+from backpass.engine.plan import Plan
+from backpass.training import plan_of_training
+
+
+class MallocInfo(ctypes.Structure):
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena",
+            "ordblks",
+            "smblks",
+            "hblks",
+            "hblkhd",
+            "usmblks",
+            "fsmblks",
+            "uordblks",
+            "fordblks",
+            "keep",
+        )
+    ]
+
+
+def bytes_in_use() -> int:
+    mallinfo2 = ctypes.CDLL(None).mallinfo2
+    mallinfo2.restype = MallocInfo
+    info = mallinfo2()
+    return info.uordblks + info.hblkhd
+
+
+def classifier(*sizes: int, dtype: str = "float32", seed: int = 0) -> bp.Network:
+    layers = []
+    for D, M in pairwise(sizes):
+        layers += [bp.Dense(D, M, dtype=dtype), bp.ReLU()]
+    return bp.Network([*layers[:-1], bp.Softmax()], bp.CategoricalCrossentropy(), random_state=seed)
+
+
+def test_ten_thousand_steps_allocate_nothing():
+    X, y = bp.datasets.spiral(40, 3, random_state=0)
+    network = classifier(2, 16, 3)
+    inputs, labels = network.samples(X), network.targets(y, X)
+    plan = plan_of_training(network, inputs, labels, bp.Adam(), batch=50, shuffle=True, weights=np.ones(120), threads=1)
+    losses = np.zeros(10_000)
+    plan.set(epoch_losses=losses.ctypes.data, last_step=10)
+    plan.run(plan.address, 0)
+    plan.set(last_step=10_010)
+    tracemalloc.start()
+    python_before, before = tracemalloc.get_traced_memory()[0], bytes_in_use()
+    plan.run(plan.address, 0)
+    after, python_after = bytes_in_use(), tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert plan.words[loop.STEP] == 10_010
+    assert after - before < 10_000  # the few numbers that this test makes itself: a byte a step would be more
+    assert python_after - python_before < 10_000
+
+
+@pytest.mark.parametrize("rows", [1, 31, 64, 300, 10_000])
+def test_how_a_batch_is_cut_does_not_depend_on_threads(rows):
+    chain = classifier(20, 64, 3).chain(labels=True)
+    plans = [Plan(chain, rows, backward=True, workers=workers) for workers in (1, 2, 5)]
+    assert len({(plan.words[loop.PARTITIONS], plan.words[loop.BLOCK]) for plan in plans}) == 1
+    assert 1 <= plans[0].words[loop.BLOCK] <= rows
+
+
+def test_long_batches_are_cut_and_short_ones_are_not():
+    chain = classifier(64, 128, 10).chain(labels=True)
+    assert chain.partitions(32) == 1
+    assert chain.partitions(256) == 2
+    assert chain.partitions(100_000) > 2
+
+
+def test_the_memory_of_a_plan_does_not_grow_with_the_batch():
+    chain = classifier(50, 128, 128, 2).chain(labels=True)
+    sizes = [sum(b.nbytes for b in Plan(chain, rows, backward=True).keep) for rows in (10_000, 1_000_000)]
+    assert sizes[1] < sizes[0] + 4_000_000
+
+
+def test_numbers_too_small_to_be_normal_are_taken_for_zero_by_the_engine():
+    network = classifier(3, 8, 2)
+    network.parameters[:] = 1e-42
+    loss, gradient = network.gradient(np.full((4, 3), 1e-3), [0, 1, 0, 1])
+    assert np.isfinite(loss)
+    small = np.abs(gradient[gradient != 0])
+    assert (small >= np.finfo(np.float32).tiny).all()
+
+
+def test_the_mode_of_the_processor_is_what_it_was_after_a_run():
+    classifier(3, 8, 2).predict(np.ones((2, 3)))
+    assert np.float32(1e-42) * np.float32(0.5) > 0
+
+
+def test_shuffled_epochs_see_every_sample_once():
+    """With weights of 0 but for one sample, the epoch's loss is that sample's, wherever the order puts it."""
+    X = np.arange(23.0).reshape(23, 1)
+    network = bp.Network([bp.Dense(1, 1, dtype="float64")], bp.MeanSquaredError(), random_state=0)
+    network.layers[0].weights, network.layers[0].biases = [[1.0]], [0.0]
+    weights = np.zeros(23)
+    weights[7] = 2.0
+    history = network.fit(X, np.zeros(23), optimizer=bp.SGD(1e-12), epochs=5, batch_size=4, sample_weight=weights)
+    np.testing.assert_allclose(history.loss, 49.0, rtol=1e-6)

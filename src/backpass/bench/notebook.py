@@ -2,11 +2,9 @@
 
 Only the backward steps that cell 35 times: softmax, cross-entropy, and the two in one. What a call costs is kept as it
 is there: objects made anew, labels turned into rows of an identity matrix, a Jacobian built for every sample, a copy
-before writing, indexing with `range`. Two things are left out. The notebook's `nnfs.init()` makes every `np.dot` cast to
-float32; here float64 stays float64, so that the routes can be compared to the last digits. And the combined step's
-argmax over one-hot rows, wrong for soft labels, is not needed for labels.
-
-Nothing else in backpass uses this module.
+before writing, indexing with `range`, one-hot rows turned back into labels by argmax. That last one is wrong for soft
+labels, and is kept for `backpass tour` to show. One thing is left out: the notebook's `nnfs.init()` makes every
+`np.dot` cast to float32; here float64 stays float64, so that the routes can be compared to the last digits.
 """
 
 from __future__ import annotations
@@ -33,15 +31,16 @@ class PlainCrossentropy:
 
     dinputs: np.ndarray
 
-    def backward(self, dvalues: np.ndarray, labels: np.ndarray) -> None:
+    def backward(self, dvalues: np.ndarray, y_true: np.ndarray) -> None:
         N, C = len(dvalues), len(dvalues[0])
-        one_hot = np.eye(C)[labels]
-        self.dinputs = -one_hot / dvalues
+        if len(y_true.shape) == 1:
+            y_true = np.eye(C)[y_true]
+        self.dinputs = -y_true / dvalues
         self.dinputs = self.dinputs / N
 
 
 class PlainSoftmaxCrossentropy:
-    """Both in one; like the notebook's it holds an object of each, used only forward."""
+    """Both in one; like the notebook's it makes an object of each, which backward does not need."""
 
     dinputs: np.ndarray
 
@@ -49,8 +48,10 @@ class PlainSoftmaxCrossentropy:
         self.activation = PlainSoftmax()
         self.loss = PlainCrossentropy()
 
-    def backward(self, dvalues: np.ndarray, labels: np.ndarray) -> None:
+    def backward(self, dvalues: np.ndarray, y_true: np.ndarray) -> None:
         N = len(dvalues)
-        gradient = dvalues.copy()
-        gradient[range(N), labels] -= 1
-        self.dinputs = gradient / N
+        if len(y_true.shape) == 2:
+            y_true = np.argmax(y_true, axis=1)
+        self.dinputs = dvalues.copy()
+        self.dinputs[range(N), y_true] -= 1
+        self.dinputs = self.dinputs / N

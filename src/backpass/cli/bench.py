@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import typer
 
 bench = typer.Typer(help="Measure speed, against peers in the same run.", no_args_is_help=True)
 
 
 @bench.command()
-def fusion() -> None:
+def fusion(
+    rounds: int = typer.Option(9, min=1, help="Timings of each; medians are shown."),
+    json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write the figures there too."),
+) -> None:
     """Time each fused step against its pair, and both against the notebook's arithmetic."""
     from backpass.bench import fusion
 
-    fusion.main()
+    figures = fusion.main(rounds)
+    if json_file is not None:
+        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
 
 
 @bench.command()

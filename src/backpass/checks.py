@@ -22,13 +22,15 @@ def numbers(values: Any, name: str) -> np.ndarray:
     except ValueError:
         raise ValueError(f"{name} has rows of different lengths; every row needs the same number of columns") from None
     if array.dtype.kind == "O":
+        # float("1.5") and float(numpy's complex numbers) work, so these are looked for
+        wrong = [value for value in array.flat if isinstance(value, str | bytes | complex | np.complexfloating)]
         try:
-            array = array.astype(np.float64)
+            array = array.astype(np.float64) if not wrong else array
         except (TypeError, ValueError):
-            bad = next((value for value in array.ravel() if not isinstance(value, int | float | np.number)), array)
-            raise TypeError(
-                f"{name} holds {bad!r} where a number belongs; encode categories as numbers first"
-            ) from None
+            wrong = [value for value in array.flat if not isinstance(value, int | float | np.number)] or [array]
+        if wrong:
+            shown = " ".join(repr(wrong[0]).split())
+            raise TypeError(f"{name} holds {shown} where a number belongs; encode categories as numbers first")
     if array.dtype.kind in "US":
         raise TypeError(f"{name} holds strings such as {str(array.ravel()[:1])[2:-2]!r} where numbers belong")
     if array.dtype.kind == "c":
@@ -44,6 +46,8 @@ def matrix(values: Any, name: str, *, dtype: Any = None, columns: int | None = N
     if array.ndim != 2:
         hint = f"; {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) is one feature" if array.ndim == 1 else ""
         raise ValueError(f"{name} has shape {array.shape}; pass a matrix (samples, features){hint}")
+    if array.shape[1] == 0:
+        raise ValueError(f"{name} has shape {array.shape}; at least one column is needed")
     if columns is not None and array.shape[1] != columns:
         raise ValueError(f"{name} has {array.shape[1]} columns; {columns} are expected")
     if dtype is None:
@@ -91,7 +95,11 @@ def labels(values: np.ndarray, name: str, classes: int) -> np.ndarray:
 
 
 def one_of(value: Any, name: str, choices: Any) -> Any:
-    if value not in choices:
+    try:
+        known = value in choices
+    except TypeError:  # a list, say
+        known = False
+    if not known:
         raise ValueError(f"{name} is {value!r}; choose one of {', '.join(map(str, choices))}")
     return value
 
@@ -119,8 +127,8 @@ def float_dtype(value: Any, name: str = "dtype") -> np.dtype[Any]:
     try:
         dtype = np.dtype(value)
     except TypeError:
-        dtype = None  # type: ignore[assignment]
-    if dtype not in FLOATS:
+        dtype = np.dtype(object)
+    if value is None or dtype not in FLOATS:  # NumPy takes None for float64
         raise TypeError(f"{name} is {value!r}; pass float32 or float64")
     return dtype
 

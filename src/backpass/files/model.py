@@ -1,7 +1,7 @@
 """The model file: safetensors, with the configuration as JSON in its metadata. Nothing in it can run.
 
-    tensors   dense1.weights (D, M), dense1.biases (1, M), dense2.weights ...
-    metadata  format "backpass", version "1", config {"dtype": ..., "layers": [{"class": "Dense", ...}, ...], "loss": {...}}
+tensors   dense1.weights (D, M), dense1.biases (1, M), dense2.weights ...
+metadata  format "backpass", version "1", config {"dtype": ..., "layers": [{"class": "Dense", ...}, ...], "loss": {...}}
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def load(path: str | Path) -> tuple[list[Layer], Loss]:
     """Layers with their weights, and the loss. FileNotFoundError, ValueError for what `save` did not write."""
     from safetensors import SafetensorError, safe_open
 
-    if not Path(path).is_file():
+    if Path(path).is_dir():
+        raise ValueError(f"{path} is a folder; pass the file that Network.save wrote")
+    if not Path(path).exists():
         raise FileNotFoundError(f"{path} does not exist; Network.save writes such a file")
     try:
         with safe_open(path, "np") as file:

@@ -43,6 +43,7 @@ class Layer:
     dvalues: np.ndarray | None = None
     dinputs: np.ndarray | None = None
     settings: np.ndarray = NOTHING
+    _computed: tuple[np.ndarray | None, np.ndarray | None] = (None, None)  # inputs and output of the last `forward`
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -94,11 +95,12 @@ class Layer:
 
         Raises ValueError or TypeError if `inputs` is not a real matrix of the width that the layer takes.
         """
-        inputs = checks.matrix(inputs, "inputs", dtype=self.dtype, columns=self.input_width)
+        inputs = checks.samples(checks.matrix(inputs, "inputs", dtype=self.dtype, columns=self.input_width), "inputs")
         N, D = inputs.shape
         self.output = np.empty((N, self.output_width(D)), inputs.dtype)
         self.saved = np.empty((N, self.saved_width(D)), inputs.dtype)
         self.inputs = inputs
+        self._computed = inputs, self.output
         self.forward_kernel(*self.forward_kernel.of(self))
         return self.output
 
@@ -111,9 +113,10 @@ class Layer:
         for name in kernel.arguments:
             if name in STORED and getattr(self, name) is None:
                 raise ValueError(f"{type(self).__name__}.backward needs .{name}: call forward first")
+        if self.inputs is not self._computed[0] or self.output is not self._computed[1]:
+            self._take_assigned()
         output: np.ndarray = self.output  # type: ignore[assignment]  # forward has set it
         if dvalues.__class__ is not np.ndarray or dvalues.shape != output.shape or dvalues.dtype is not output.dtype:
-            output = self.output = checks.matrix(output, "output")
             dvalues = checks.matrix(dvalues, "dvalues", dtype=output.dtype)
             if dvalues.shape != output.shape:
                 raise ValueError(f"dvalues has shape {dvalues.shape}; the output has shape {output.shape}")
@@ -124,12 +127,30 @@ class Layer:
         try:
             kernel(*kernel.of(self))
         except ValueError:  # not contiguous, which the call itself finds out for nothing
-            self.dvalues, self.output = np.ascontiguousarray(dvalues), np.ascontiguousarray(output)
+            self.dvalues = np.ascontiguousarray(dvalues)
             kernel(*kernel.of(self))
         return self.dinputs
 
+    def _take_assigned(self) -> None:
+        """Check `output` (or `inputs`) where somebody assigned it: kernels believe that shapes meet."""
+        kind = type(self).__name__
+        if self.output is None:
+            raise ValueError(f"{kind}.backward needs .output: call forward first")
+        output = self.output = checks.samples(checks.matrix(self.output, "output", dtype=self.dtype), "output")
+        if "inputs" in self.backward_kernel.arguments or "saved" in self.backward_kernel.arguments:
+            inputs = self.inputs = checks.matrix(self.inputs, "inputs", dtype=output.dtype, columns=self.input_width)
+            if (len(inputs), self.output_width(inputs.shape[1])) != output.shape:
+                raise ValueError(
+                    f"{kind}.inputs has shape {inputs.shape} and .output {output.shape}, which do not belong together; "
+                    "call forward again"
+                )
+        else:  # the output alone is needed, and dinputs are of its shape
+            self.inputs = None
+        self._computed = self.inputs, output
+
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in (*STORED, "dvalues", "dinputs")}
+        left = (*STORED, "dvalues", "dinputs", "_computed")
+        return {name: value for name, value in self.__dict__.items() if name not in left}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"

@@ -74,7 +74,7 @@ class Loss:
 
     def forward(self, y_pred: Any, y_true: Any) -> np.ndarray:
         """Loss of each sample (N,), float64. Raises ValueError, TypeError for targets that do not fit."""
-        return self._forward(checks.matrix(y_pred, "y_pred"), y_true)
+        return self._forward(checks.samples(checks.matrix(y_pred, "y_pred"), "y_pred"), y_true)
 
     def _forward(self, y_pred: np.ndarray, y_true: Any, **arrays: np.ndarray) -> np.ndarray:
         targets = self.targets(y_true, y_pred.shape[1], y_pred.dtype)
@@ -93,7 +93,13 @@ class Loss:
         Raises ValueError, TypeError for targets that do not fit. Needs no `forward` before it.
         """
         try:  # what fits already is not looked at twice: the kernels refuse bad labels and strides themselves
-            if y_true.dtype is INT64 and y_true.shape == dvalues.shape[:1]:
+            if (
+                y_true.__class__ is dvalues.__class__ is np.ndarray
+                and y_true.dtype is INT64
+                and dvalues.dtype in checks.FLOATS
+                and dvalues.ndim == 2
+                and y_true.shape == dvalues.shape[:1] != (0,)
+            ):
                 dinputs = np.empty_like(dvalues)
                 self.labels_backward_kernel(dvalues, y_true, mean_scales(len(y_true)), dinputs)  # type: ignore[misc]
                 self.dinputs = dinputs

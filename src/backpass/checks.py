@@ -23,7 +23,9 @@ def numbers(values: Any, name: str) -> np.ndarray:
         raise ValueError(f"{name} has rows of different lengths; every row needs the same number of columns") from None
     if array.dtype.kind == "O":
         # float("1.5") and float(numpy's complex numbers) work, so these are looked for
-        wrong = [value for value in array.flat if isinstance(value, str | bytes | complex | np.complexfloating)]
+        wrong: list[Any] = [
+            value for value in array.flat if isinstance(value, str | bytes | complex | np.complexfloating)
+        ]
         try:
             array = array.astype(np.float64) if not wrong else array
         except (TypeError, ValueError):

@@ -55,8 +55,8 @@ class SigmoidCrossentropy(Fusion):
     takes those as `dvalues`. Both look only at their arguments.
 
     >>> step = SigmoidCrossentropy()
-    >>> step.forward([[0.0], [-800.0]], [1, 1]) == (np.log(2) + 800) / 2
-    True
+    >>> round(step.forward([[0.0], [-800.0]], [1, 1]), 6)  # (log 2 + 800) / 2
+    400.346574
     >>> step.backward(step.output, [1, 1])
     array([[-0.25],
            [-0.5 ]])

@@ -71,8 +71,8 @@ class CategoricalCrossentropy(Loss):
     After a Softmax layer a Network trains the two as one step, SoftmaxCrossentropy.
 
     >>> loss = CategoricalCrossentropy()
-    >>> loss.calculate([[0.5, 0.5], [0.25, 0.75]], [0, 1]) == (np.log(2) + np.log(4 / 3)) / 2
-    True
+    >>> round(loss.calculate([[0.5, 0.5], [0.25, 0.75]], [0, 1]), 6)  # (log 2 + log 4/3) / 2
+    0.490415
     >>> loss.backward([[0.5, 0.5], [0.25, 0.75]], [0, 0])
     array([[-1.,  0.],
            [-2.,  0.]])

@@ -59,8 +59,8 @@ from backpass.engine.kernels.compiler import helper, raw_kernel
     OPTIMIZER_COUNTERS,  # address of the counters that it sees
     STATUS,
     HELPERS,  # how many threads beside this one may be asked
-    SOLO_UNTIL,  # do not ask them before this step
-    STALLS,  # how often one of them was waited for too long
+    SOLO_UNTIL,  # do not ask them before the processor's clock says this
+    STALLS,  # how often in a row one of them was waited for too long
 ) = range(39)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
@@ -82,7 +82,8 @@ COUNTER_WORDS = 4
 PARTITION_BITS = 16
 ALL_CLAIMED = (1 << PARTITION_BITS) - 1
 SPINS = 2000  # about 50 us of waiting before a thread gives its core away
-STALL_CYCLES = 500_000  # about 0.2 ms
+# The processor's clock counts about 2.5 a nanosecond: 0.2 ms, 4 ms (at most 64 times that), 40 ms.
+STALL_CYCLES, SOLO_CYCLES, MOST_STALLS, AGAIN_CYCLES = 500_000, 10_000_000, 6, 100_000_000
 
 GOLDEN, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
 
@@ -212,11 +213,11 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
         stalled = atomics.cycles() - ready > patience
         if stalled:
             atomics.sleep(1)
-    if stalled:  # its core was taken away: work alone for a while, twice as long each time
-        plan[STALLS] = min(plan[STALLS] + 1, 10)
-        plan[SOLO_UNTIL] = plan[STEP] + (16 << plan[STALLS])
-    elif plan[STALLS] > 0 and plan[STEP] > plan[SOLO_UNTIL] + 4096:
-        plan[STALLS] = 0
+    if stalled:  # its core was taken away: work alone for a while, twice as long if that happened just before
+        now = atomics.cycles()
+        just_before = now - plan[SOLO_UNTIL] < AGAIN_CYCLES
+        plan[STALLS] = min(plan[STALLS] + 1, MOST_STALLS) if just_before else 0
+        plan[SOLO_UNTIL] = now + (SOLO_CYCLES << plan[STALLS])
 
 
 @helper
@@ -230,7 +231,7 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
         for row in range(plan[FIRST], plan[FIRST] + plan[ROWS]):
             total_weight += weight_of(plan, row)
     losses[partitions] = total_weight if total_weight > 0 else 1.0
-    if plan[HELPERS] == 0 or partitions == 1 or plan[STEP] < plan[SOLO_UNTIL]:
+    if plan[HELPERS] == 0 or partitions == 1 or atomics.cycles() < plan[SOLO_UNTIL]:
         for partition in range(partitions):
             walk_partition(plan, 0, partition)
     else:

@@ -1,0 +1,131 @@
+"""The pictures of a run: its curves, and what it predicts over the plane of two features."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backpass.cli.run_folder import RunFolder
+
+FINENESS = 300  # points of the grid along each side of the plane
+MOST_POINTS = 2000  # more dots hide the regions
+GREY = "#777777"
+
+
+def figure(columns: int, width: float, height: float) -> tuple[Any, Any]:
+    """A figure that needs no display, and its row of axes."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    made = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(made)
+    axes = made.subplots(1, columns, squeeze=False)[0]
+    for each in axes:
+        each.spines[["top", "right"]].set_visible(False)
+    return made, axes
+
+
+def curves(path: Path, rows: list[dict[str, float]], kept: int, title: str) -> None:
+    """The losses of all epochs, and the validation part's accuracy or r2 where there is one."""
+    epochs = [row["epoch"] for row in rows]
+    others = [name for name in rows[0] if name not in ("epoch", "loss", "validation_loss")]
+    made, axes = figure(1 + len(others), 5.5 * (1 + len(others)), 4)
+    marker = "o" if len(rows) < 20 else ""
+    for name, label in (("loss", "training"), ("validation_loss", "validation")):
+        if name in rows[0]:
+            axes[0].plot(epochs, [row[name] for row in rows], label=label, marker=marker, markersize=3)
+    axes[0].set_ylabel("loss")
+    losses = [row[name] for row in rows for name in ("loss", "validation_loss") if name in row]
+    if min(losses) > 0 and max(losses) > 20 * min(losses):
+        axes[0].set_yscale("log")
+    for each, name in zip(axes[1:], others, strict=True):
+        each.plot(epochs, [row[name] for row in rows], color="C1", label="validation", marker=marker, markersize=3)
+        each.set_ylabel(name.removeprefix("validation_"))
+        if name.endswith("r2"):
+            each.set_ylim(max(-1, min(row[name] for row in rows)), 1)
+    for each in axes:
+        each.set_xlabel("epoch")
+        each.axvline(kept, color=GREY, linestyle=":", label=f"kept: epoch {kept}")
+        each.xaxis.get_major_locator().set_params(integer=True)
+        each.grid(alpha=0.25)
+        each.legend(frameon=False)
+    made.suptitle(title)
+    made.savefig(path, dpi=120)
+
+
+def regions(path: Path, run: RunFolder, parts: dict[str, tuple[Any, np.ndarray]], title: str) -> None:
+    """What the network predicts over the plane of its two features, and the samples on top.
+
+    Parameters
+    ----------
+    parts : {"training": (frame, encoded target), "test": ...}
+    """
+    from pandas import DataFrame
+
+    columns = run.features.columns
+    corners = np.concatenate([frame[columns].to_numpy(np.float64, na_value=np.nan) for frame, _ in parts.values()])
+    low, high = np.nanmin(corners, axis=0), np.nanmax(corners, axis=0)
+    margin = np.where(high > low, 0.06 * (high - low), 0.5)
+    across, up = (np.linspace(low[i] - margin[i], high[i] + margin[i], FINENESS) for i in (0, 1))
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    inputs = run.features.transform(DataFrame(grid, columns=columns))
+    made, (axes,) = figure(1, 7.2, 5.6)
+    if run.target.classifies:
+        colours = class_colours(len(run.target.classes))
+        probabilities = run.network.predict_proba(inputs)
+        best = probabilities.argmax(axis=1)
+        sure = probabilities.max(axis=1)[:, None]
+        paint = 1 - (0.15 + 0.45 * sure) * (1 - colours[best])  # the surer, the stronger the colour
+        axes.imshow(
+            paint.reshape(FINENESS, FINENESS, 3),
+            extent=(across[0], across[-1], up[0], up[-1]),
+            origin="lower",
+            aspect="auto",
+            interpolation="bilinear",
+        )
+    else:
+        values = np.array(run.target.from_network(run.network.predict(inputs)))
+        shared = {"vmin": values.min(), "vmax": values.max(), "cmap": "viridis"}
+        surface = axes.pcolormesh(across, up, values.reshape(FINENESS, FINENESS), shading="auto", alpha=0.8, **shared)
+        made.colorbar(surface, ax=axes, label=run.target.name)
+    for part, (frame, encoded) in parts.items():
+        dots = frame[columns].to_numpy(np.float64, na_value=np.nan)[:MOST_POINTS]
+        if run.target.classifies:
+            style: dict[str, Any] = {"c": colours[encoded[:MOST_POINTS]] * 0.85}
+        else:
+            style = {"c": encoded[:MOST_POINTS], **shared}
+        edge = {"edgecolors": "black", "linewidths": 0.9} if part == "test" else {"edgecolors": "white", "linewidths": 0.4}
+        axes.scatter(dots[:, 0], dots[:, 1], s=22 if part == "test" else 16, zorder=3 if part == "test" else 2, **style, **edge)
+    axes.set(xlabel=columns[0], ylabel=columns[1], title=title)
+    axes.set_xlim(across[0], across[-1])
+    axes.set_ylim(up[0], up[-1])
+    legend(axes, run, colours if run.target.classifies else None)
+    made.savefig(path, dpi=120)
+
+
+def legend(axes: Any, run: RunFolder, colours: np.ndarray | None) -> None:
+    """Which colour is which class, and which dots were held out."""
+    from matplotlib.lines import Line2D
+
+    dot: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 6}
+    entries = []
+    if colours is not None and len(colours) <= 20:
+        for label, colour in zip(run.target.classes, colours, strict=True):
+            entries.append(Line2D([], [], color=colour * 0.85, label=str(label), **dot))
+    entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor=GREY, label="training part", **dot))
+    entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor="black", label="test part", **dot))
+    title = run.target.name if colours is not None else None
+    axes.figure.legend(handles=entries, loc="outside right upper", frameon=False, title=title)
+
+
+def class_colours(classes: int) -> np.ndarray:
+    """(C, 3), told apart for up to 20 classes."""
+    import matplotlib
+
+    if classes <= 10:
+        return np.array(matplotlib.colormaps["tab10"].colors[:classes])
+    if classes <= 20:
+        return np.array(matplotlib.colormaps["tab20"].colors[:classes])
+    return matplotlib.colormaps["hsv"](np.linspace(0, 1, classes, endpoint=False))[:, :3]

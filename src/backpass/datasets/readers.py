@@ -1,0 +1,121 @@
+"""Tables from files: .csv, .parquet, .npz. What cannot be read is told in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from backpass import checks
+from backpass.datasets.builtin import BUILTIN, builtin
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+
+@dataclass
+class Table:
+    """Samples, one row each.
+
+    Attributes
+    ----------
+    name : str
+        The built-in's, or the file's without its ending.
+    frame : DataFrame (N, columns)
+        All columns, the target's among them.
+    target : str, optional
+        The column to predict, where the data say which.
+    named : bool
+        Whether the columns have names of their own; an array's are told apart by their place.
+    """
+
+    name: str
+    frame: DataFrame
+    target: str | None = None
+    named: bool = True
+
+
+def read(data: str | Path) -> Table:
+    """The table behind a built-in name or a path.
+
+    Raises FileNotFoundError, OSError, ValueError, TypeError for what is missing, empty, cut off, or no table.
+    """
+    if str(data) in BUILTIN:
+        frame, target = builtin(str(data))
+        return Table(str(data), frame, target)
+    path = Path(data)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is no file, and no built-in data set ({', '.join(BUILTIN)})")
+    if not path.is_file():
+        raise ValueError(f"{path} is a folder; pass a {', '.join(READERS)} file")
+    if path.suffix.lower() not in READERS:
+        raise ValueError(f"{path} ends in {path.suffix!r}; {', '.join(READERS)} files can be read")
+    if not path.stat().st_size:
+        raise ValueError(f"{path} is empty")
+    table = READERS[path.suffix.lower()](path)
+    if not len(table.frame):
+        raise ValueError(f"{path} has no rows; at least one sample is needed")
+    table.frame.columns = table.frame.columns.astype(str)
+    if table.frame.columns.has_duplicates:
+        twice = table.frame.columns[table.frame.columns.duplicated()][0]
+        raise ValueError(f"{path} has two columns named {twice!r}; rename one")
+    return table
+
+
+def unreadable(path: Path, error: Exception) -> Exception:
+    """A library's error in one line of ours."""
+    if isinstance(error, OSError) and error.strerror:
+        return OSError(f"{path} cannot be read: {error.strerror}")
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return ValueError(f"{path} is no {path.suffix.lower()} file, or is cut off: {lines[0]}")
+
+
+def read_csv(path: Path) -> Table:
+    import pandas
+
+    try:
+        frame = pandas.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+    except Exception as error:  # a broken file makes these libraries raise whatever their parsers stumble over
+        raise unreadable(path, error) from None
+    return Table(path.stem, frame)
+
+
+def read_parquet(path: Path) -> Table:
+    import pandas
+
+    try:
+        frame = pandas.read_parquet(path)
+    except Exception as error:
+        raise unreadable(path, error) from None
+    return Table(path.stem, frame.reset_index(drop=True))
+
+
+def read_npz(path: Path) -> Table:
+    """X (N, D), and y (N,) if it is there."""
+    from pandas import DataFrame
+
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            names = list(arrays)
+            held: dict[str, Any] = {name: arrays[name] for name in ("X", "y") if name in names}
+    except Exception as error:
+        if "allow_pickle" in str(error):
+            raise ValueError(f"{path} holds Python objects; save X and y as numbers or strings") from None
+        raise unreadable(path, error) from None
+    if "X" not in held:
+        raise ValueError(f"{path} holds no array X; it holds {', '.join(names) or 'nothing'}")
+    X = checks.matrix(held["X"], "X", dtype=np.float64)
+    frame = DataFrame(X, columns=[f"x{column}" for column in range(X.shape[1])])
+    if "y" in held:
+        y = held["y"][:, 0] if held["y"].ndim == 2 and held["y"].shape[1] == 1 else held["y"]
+        if y.ndim != 1:
+            raise ValueError(f"y has shape {y.shape}; pass one label or number a sample, ({len(X)},)")
+        checks.same_length(X, "X", y, "y")
+        frame["y"] = y.astype(y.dtype.newbyteorder("="))
+    return Table(path.stem, frame, "y", named=False)
+
+
+READERS: dict[str, Callable[[Path], Table]] = {".csv": read_csv, ".parquet": read_parquet, ".npz": read_npz}

@@ -1,0 +1,86 @@
+"""What the documentation shows is run, and what it says is looked up."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import backpass as bp
+
+ROOT = Path(__file__).parents[1]
+
+
+def blocks(file: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+
+
+def test_the_layer_of_ones_own_trains_in_the_engine_with_the_right_gradient(tmp_path):
+    (tmp_path / "leaky.py").write_text(blocks("docs/own_part.md", "python")[0])
+    sys.path.insert(0, str(tmp_path))
+    try:
+        from leaky import LeakyReLU
+    finally:
+        sys.path.remove(str(tmp_path))
+    X = np.random.RandomState(0).standard_normal((7, 3))
+    layers = [bp.Dense(3, 5, dtype="float64"), LeakyReLU(), bp.Dense(5, 2, dtype="float64"), bp.Softmax()]
+    network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
+    y = [0, 1, 0, 1, 1, 0, 1]
+    _, gradient = network.gradient(X, y)
+    for index in range(0, network.parameters.size, 3):
+        start = network.parameters[index]
+        network.parameters[index] = start + 1e-5
+        above = network.evaluate(X, y)["loss"]
+        network.parameters[index] = start - 1e-5
+        below = network.evaluate(X, y)["loss"]
+        network.parameters[index] = start
+        np.testing.assert_allclose(gradient[index], (above - below) / 2e-5, rtol=1e-6, atol=1e-10)
+    before = network.evaluate(X, y)["loss"]
+    network.fit(X, y, optimizer="adam", epochs=200)
+    assert network.evaluate(X, y)["loss"] < before
+    network.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(bp.Network.load(tmp_path / "model.safetensors").parameters, network.parameters)
+
+
+def test_a_layer_is_found_by_being_a_file_in_its_folder(tmp_path):
+    """A copy of the package with one more file in layers/: nothing else is touched."""
+    import shutil
+
+    shutil.copytree(ROOT / "src" / "backpass", tmp_path / "backpass", ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "backpass" / "layers" / "leaky_relu.py").write_text(
+        blocks("docs/own_part.md", "python")[0].replace(
+            "from backpass import Layer", "from backpass.layers.layer import Layer"
+        )
+    )
+    script = (
+        "import backpass as bp; from backpass.layers.layer import LAYERS; print(LAYERS['LeakyReLU'] is bp.LeakyReLU)"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert finished.stdout.strip() == "True", finished.stderr
+
+
+def test_the_python_of_the_readme_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    space: dict[str, object] = {}
+    shown = blocks("README.md", "python")
+    assert shown
+    for block in shown:
+        exec(block, space)
+
+
+def test_every_file_that_the_documentation_links_to_is_there():
+    for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#]+)\)", file.read_text()):
+            if not target.startswith("http"):
+                assert (file.parent / target).exists(), f"{file.name} links to {target}"
+
+
+def test_the_core_imports_nothing_that_only_the_command_line_needs():
+    script = (
+        "import sys, backpass\n"
+        "heavy = ('pandas', 'matplotlib', 'typer', 'rich', 'sklearn', 'numba', 'skrub', 'skops', 'scipy.linalg')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"

@@ -5,6 +5,8 @@ The functions without a body are stubs: `intrinsics.py` says what they mean in c
 
 from __future__ import annotations
 
+import ctypes
+
 import numpy as np
 
 from backpass.engine.kernels.compiler import FIRST_ARGUMENT, WORDS_PER_ARGUMENT, raw_kernel
@@ -48,6 +50,17 @@ TUPLE_SIZE, TUPLE_ITEMS = object.__basicsize__, tuple.__basicsize__
 ARRAY_DATA = object.__basicsize__
 ARRAY_NDIM, ARRAY_SHAPE, ARRAY_FLAGS = ARRAY_DATA + 8, ARRAY_DATA + 16, ARRAY_DATA + 48
 CONTIGUOUS_AND_ALIGNED = 0x0101
+
+
+def check_layout() -> None:
+    """RuntimeError on a Python or NumPy that keeps these things elsewhere, instead of reading at random."""
+    array = np.zeros((2, 3))
+    together = (array,)
+    read = ctypes.c_int64.from_address
+    shape = read(read(id(array) + ARRAY_SHAPE).value).value
+    found = read(id(together) + TUPLE_SIZE).value, read(id(together) + TUPLE_ITEMS).value
+    if (*found, read(id(array) + ARRAY_DATA).value, shape) != (1, id(array), array.ctypes.data, 2):
+        raise RuntimeError("this Python or NumPy lays out arrays in a way that backpass does not know; please report it")
 
 
 @raw_kernel

@@ -154,8 +154,9 @@ _caller: list[Callable[[int, int], int]] = []
 
 def caller() -> Callable[[int, int], int]:
     if not _caller:
-        from backpass.engine.kernels.calls import call_with_arrays
+        from backpass.engine.kernels.calls import call_with_arrays, check_layout
 
+        check_layout()
         _caller.append(NATIVE(machine_code(call_with_arrays, np.dtype(np.float64))))
     return _caller[0]
 
@@ -317,10 +318,13 @@ def compile_entry(made: Kernel, dtype: np.dtype[Any]) -> tuple[str, bytes]:
     from backpass.engine.kernels.intrinsics import entry_function
 
     function, signature = entry_function(made, dtype)
+    disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, False  # somebody's debugging setting
     try:
         dispatcher = numba.njit(signature, **FLAGS)(function)
     except numba.core.errors.NumbaError as error:
         raise TypeError(f"kernel {made.name} does not compile: {reason(error)}") from error
+    finally:
+        numba.config.DISABLE_JIT = disabled
     overload = dispatcher.signatures[0]
     compiled = dispatcher.overloads[overload].fndesc.llvm_func_name
     symbol = f"backpass_{os.urandom(12).hex()}"  # no two objects in one process may have the same

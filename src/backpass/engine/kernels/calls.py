@@ -60,7 +60,7 @@ def check_layout() -> None:
     shape = read(read(id(array) + ARRAY_SHAPE).value).value
     found = read(id(together) + TUPLE_SIZE).value, read(id(together) + TUPLE_ITEMS).value
     if (*found, read(id(array) + ARRAY_DATA).value, shape) != (1, id(array), array.ctypes.data, 2):
-        raise RuntimeError("this Python or NumPy lays out arrays in a way that backpass does not know; please report it")
+        raise RuntimeError("this Python or NumPy keeps its arrays in a way that backpass does not know; report it")
 
 
 @raw_kernel

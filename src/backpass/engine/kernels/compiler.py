@@ -317,9 +317,9 @@ def compile_entry(made: Kernel, dtype: np.dtype[Any]) -> tuple[str, bytes]:
 
     from backpass.engine.kernels.intrinsics import entry_function
 
-    function, signature = entry_function(made, dtype)
     disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, False  # somebody's debugging setting
     try:
+        function, signature = entry_function(made, dtype)
         dispatcher = numba.njit(signature, **FLAGS)(function)
     except numba.core.errors.NumbaError as error:
         raise TypeError(f"kernel {made.name} does not compile: {reason(error)}") from error

@@ -43,7 +43,7 @@ class Layer:
     dvalues: np.ndarray | None = None
     dinputs: np.ndarray | None = None
     settings: np.ndarray = NOTHING
-    _computed: tuple[np.ndarray | None, np.ndarray | None] = (None, None)  # inputs and output of the last `forward`
+    _computed: tuple[np.ndarray | None, np.ndarray] = NOTHING, NOTHING  # inputs and output of the last `forward`
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -160,8 +160,8 @@ def compare(routes: Routes, ratios: dict[str, tuple[str, str]], rounds: int) -> 
 
 def measure(routes: Routes, rounds: int, seconds: float = SECONDS) -> dict[str, np.ndarray]:
     """Microseconds a call of each route in each round, measured in turn."""
-    # glibc gives arrays of 800 kB back to the system after each call, or not, by the largest block it has seen freed so
-    # far: 560 or 140 microseconds for our separate route at 10000x10. One large block puts everyone in the faster state.
+    # By the largest block freed so far, glibc gives arrays of 800 kB back to the system after each call, or not: 560 or
+    # 140 microseconds for our separate route at 10000x10. One large block puts everyone in the faster state.
     np.empty(2**21)
     timers = {name: timeit.Timer(route) for name, route in routes.items()}
     calls = {}
@@ -187,7 +187,7 @@ def print_backward(console: Console, figures: dict[str, Any]) -> None:
     table = Table(title="How many times as long", title_justify="left")
     table.add_column("size")
     for slow, fast in RATIOS.values():
-        table.add_column(f"{slow} / {fast}", justify="right")
+        table.add_column(f"{slow} /\n{fast}", justify="right", no_wrap=True)
     for size, row in figures.items():
         table.add_row(size, *(against_goal(ratio, GOALS.get((name, size))) for name, ratio in row["ratios"].items()))
     console.print(table)
@@ -209,7 +209,8 @@ def timing(row: dict[str, Any], name: str) -> str:
 
 
 def against_goal(ratio: float, goal: float | None) -> str:
+    figure = f"{ratio:.{2 if ratio < 10 else 1 if ratio < 100 else 0}f}"
     if goal is None:
-        return f"{ratio:.2f}"
+        return figure
     word, style = ("met", "green") if ratio >= goal else ("missed", "red")
-    return f"{ratio:.2f} [{style}](goal {goal:g}: {word})[/]"
+    return f"{figure} [{style}](goal {goal:g}: {word})[/]"

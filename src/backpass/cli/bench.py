@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -13,7 +14,7 @@ bench = typer.Typer(help="Measure speed, against peers in the same run.", no_arg
 @bench.command()
 def fusion(
     rounds: int = typer.Option(9, min=1, help="Timings of each; medians are shown."),
-    json_file: Path | None = typer.Option(None, "--json", metavar="FILE", help="Write the figures there too."),
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
 ) -> None:
     """Time each fused step against its pair, and both against the notebook's arithmetic."""
     from backpass.bench import fusion

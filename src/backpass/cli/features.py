@@ -1,8 +1,8 @@
 """Columns become numbers: fitted on the training part, kept with skops, which runs nothing that it reads.
 
-    numbers     as they are (yes and no are 1 and 0)
-    the rest    skrub's TableVectorizer: categories, dates, text
-    then        missing values filled with the mean, a column that says where; all standardised
+numbers     as they are (yes and no are 1 and 0)
+the rest    skrub's TableVectorizer: categories, dates, text
+then        missing values filled with the mean, a column that says where; all standardised
 """
 
 from __future__ import annotations
@@ -114,6 +114,9 @@ class Features:
         frame = frame[self.columns].reset_index(drop=True)
         for name in self.numbers:
             frame[name] = real_numbers(frame[name])
+        for name in self.others:  # a moment is the same in every time zone; skops stores none but plain offsets
+            if getattr(frame[name].dtype, "tz", None) is not None:
+                frame[name] = frame[name].dt.tz_convert(None)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of unseen categories, of dates in mixed formats

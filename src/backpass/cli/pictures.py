@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from backpass.cli.learning import Part
 from backpass.cli.run_folder import RunFolder
 
 FINENESS = 300  # points of the grid along each side of the plane
 MOST_POINTS = 2000  # more dots hide the regions
 GREY = "#777777"
+DARKER = 0.85  # dots than the region of their class
+DOTS = {
+    "train": {"s": 16, "edgecolors": "white", "linewidths": 0.4, "zorder": 2},
+    "test": {"s": 22, "edgecolors": "black", "linewidths": 0.9, "zorder": 3},
+}
 
 
 def figure(columns: int, width: float, height: float) -> tuple[Any, Any]:
@@ -55,17 +61,12 @@ def curves(path: Path, rows: list[dict[str, float]], kept: int, title: str) -> N
     made.savefig(path, dpi=120)
 
 
-def regions(path: Path, run: RunFolder, parts: dict[str, tuple[Any, np.ndarray]], title: str) -> None:
-    """What the network predicts over the plane of its two features, and the samples on top.
-
-    Parameters
-    ----------
-    parts : {"training": (frame, encoded target), "test": ...}
-    """
+def regions(path: Path, run: RunFolder, parts: dict[str, Part], title: str) -> None:
+    """What the network predicts over the plane of its two features, and the samples on top."""
     from pandas import DataFrame
 
     columns = run.features.columns
-    corners = np.concatenate([frame[columns].to_numpy(np.float64, na_value=np.nan) for frame, _ in parts.values()])
+    corners = np.concatenate([plane(part.frame, columns) for part in parts.values()])
     low, high = np.nanmin(corners, axis=0), np.nanmax(corners, axis=0)
     margin = np.where(high > low, 0.06 * (high - low), 0.5)
     across, up = (np.linspace(low[i] - margin[i], high[i] + margin[i], FINENESS) for i in (0, 1))
@@ -90,19 +91,20 @@ def regions(path: Path, run: RunFolder, parts: dict[str, tuple[Any, np.ndarray]]
         shared = {"vmin": values.min(), "vmax": values.max(), "cmap": "viridis"}
         surface = axes.pcolormesh(across, up, values.reshape(FINENESS, FINENESS), shading="auto", alpha=0.8, **shared)
         made.colorbar(surface, ax=axes, label=run.target.name)
-    for part, (frame, encoded) in parts.items():
-        dots = frame[columns].to_numpy(np.float64, na_value=np.nan)[:MOST_POINTS]
-        if run.target.classifies:
-            style: dict[str, Any] = {"c": colours[encoded[:MOST_POINTS]] * 0.85}
-        else:
-            style = {"c": encoded[:MOST_POINTS], **shared}
-        edge = {"edgecolors": "black", "linewidths": 0.9} if part == "test" else {"edgecolors": "white", "linewidths": 0.4}
-        axes.scatter(dots[:, 0], dots[:, 1], s=22 if part == "test" else 16, zorder=3 if part == "test" else 2, **style, **edge)
+    for name, part in parts.items():
+        dots, encoded = plane(part.frame, columns)[:MOST_POINTS], part.encoded[:MOST_POINTS]
+        style: dict[str, Any] = {"c": colours[encoded] * DARKER} if run.target.classifies else {"c": encoded, **shared}
+        axes.scatter(dots[:, 0], dots[:, 1], **style, **DOTS[name])
     axes.set(xlabel=columns[0], ylabel=columns[1], title=title)
     axes.set_xlim(across[0], across[-1])
     axes.set_ylim(up[0], up[-1])
     legend(axes, run, colours if run.target.classifies else None)
     made.savefig(path, dpi=120)
+
+
+def plane(frame: Any, columns: list[str]) -> np.ndarray:
+    """(N, 2) float64, NaN where a value is missing."""
+    return frame[columns].astype(np.float64).to_numpy(na_value=np.nan)
 
 
 def legend(axes: Any, run: RunFolder, colours: np.ndarray | None) -> None:
@@ -113,7 +115,7 @@ def legend(axes: Any, run: RunFolder, colours: np.ndarray | None) -> None:
     entries = []
     if colours is not None and len(colours) <= 20:
         for label, colour in zip(run.target.classes, colours, strict=True):
-            entries.append(Line2D([], [], color=colour * 0.85, label=str(label), **dot))
+            entries.append(Line2D([], [], color=colour * DARKER, label=str(label), **dot))
     entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor=GREY, label="training part", **dot))
     entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor="black", label="test part", **dot))
     title = run.target.name if colours is not None else None
@@ -122,10 +124,8 @@ def legend(axes: Any, run: RunFolder, colours: np.ndarray | None) -> None:
 
 def class_colours(classes: int) -> np.ndarray:
     """(C, 3), told apart for up to 20 classes."""
-    import matplotlib
+    from matplotlib import colormaps
 
-    if classes <= 10:
-        return np.array(matplotlib.colormaps["tab10"].colors[:classes])
-    if classes <= 20:
-        return np.array(matplotlib.colormaps["tab20"].colors[:classes])
-    return matplotlib.colormaps["hsv"](np.linspace(0, 1, classes, endpoint=False))[:, :3]
+    if classes > 20:
+        return colormaps["hsv"](np.linspace(0, 1, classes, endpoint=False))[:, :3]
+    return colormaps["tab10" if classes <= 10 else "tab20"](np.arange(classes))[:, :3]

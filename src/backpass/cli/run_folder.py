@@ -1,10 +1,10 @@
 """A run folder: what one training leaves behind.
 
-    model.safetensors     weights and configuration (Network.save)
-    preprocessor.skops    the fitted preprocessor
-    history.csv           one row an epoch
-    curves.png            the losses, epoch by epoch; regions.png where there are two numeric features
-    run.json              data, options, versions, figures: a folder that holds it is whole
+model.safetensors     weights and configuration (Network.save)
+preprocessor.skops    the fitted preprocessor
+history.csv           one row an epoch
+curves.png            the losses, epoch by epoch; regions.png where there are two numeric features
+run.json              data, options, versions, figures: a folder that holds it is whole
 """
 
 from __future__ import annotations

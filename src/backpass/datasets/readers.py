@@ -95,8 +95,12 @@ def read_parquet(path: Path) -> Table:
 
 def read_npz(path: Path) -> Table:
     """X (N, D), and y (N,) if it is there."""
+    import zipfile
+
     from pandas import DataFrame
 
+    if not zipfile.is_zipfile(path):  # else NumPy takes it for a pickle
+        raise ValueError(f"{path} is no .npz file, or is cut off")
     try:
         with np.load(path, allow_pickle=False) as arrays:
             names = list(arrays)

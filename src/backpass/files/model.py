@@ -61,7 +61,17 @@ def save(path: str | Path, layers: Sequence[Layer], loss: Loss) -> None:
         "loss": {"class": type(loss).__name__, **loss.config()},
     }
     metadata = {"format": "backpass", "version": VERSION, "config": json.dumps(config)}
-    write_whole(path, to_bytes(tensors, metadata))
+    write_whole(path, in_order(to_bytes(tensors, metadata)))
+
+
+def in_order(content: bytes) -> bytes:
+    """The same file with its metadata sorted: safetensors' order changes from call to call, and equal models' files with it."""
+    length = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + length])
+    header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of 8
+    return len(text).to_bytes(8, "little") + text + content[8 + length :]
 
 
 def load(path: str | Path) -> tuple[list[Layer], Loss]:

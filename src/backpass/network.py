@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from backpass import checks, training
-from backpass.engine.plan import Chain, Plan, empty
+from backpass import checks, figures, training
+from backpass.engine.plan import Chain, Plan, PlanPool, empty
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion
 from backpass.layers.layer import Layer
 from backpass.losses.loss import Loss
-
-MOST_PLANS = 8  # of different sizes that are kept for the next prediction
 
 
 class Network:
@@ -223,16 +222,11 @@ class Network:
             plan.point_at(X, targets, output)
             loss = plan()
         if not self.loss.classifies:
-            from_mean = ((targets - targets.mean(axis=0, dtype=np.float64)) ** 2).sum(axis=0, dtype=np.float64)
-            from_output = ((targets - output.astype(np.float64)) ** 2).sum(axis=0)
-            constant = from_mean == 0  # no variance to explain: as scikit-learn, 1 if met and 0 if not
-            r2 = np.where(constant, from_output == 0, 1 - from_output / np.where(constant, 1, from_mean))
-            return {"loss": loss, "r2": float(r2.mean())}
+            return {"loss": loss, "r2": figures.r2(output, targets)}
         if self.loss.labels_forward_kernel is None:
-            right = (output > 0.5) == (targets > 0.5)
-        else:
-            right = output.argmax(axis=1) == (targets if targets.ndim == 1 else targets.argmax(axis=1))
-        return {"loss": loss, "accuracy": float(right.mean())}
+            return {"loss": loss, "accuracy": figures.accuracy(output > 0.5, targets > 0.5)}
+        labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
+        return {"loss": loss, "accuracy": figures.accuracy(output.argmax(axis=1), labels)}
 
     def _output(self, X: np.ndarray) -> np.ndarray:
         output = np.empty((len(X), self.widths[-1]), self.dtype)
@@ -252,16 +246,13 @@ class Network:
         widths = self.widths[: len(layers) + 1] + [self.widths[-1]] * (len(layers) - len(self.layers))
         return Chain(layers, widths, self.dtype, last_loss if loss else None, labels, self.parameters, self.gradients)
 
-    def _plan(self, kind: str, rows: int, labels: bool = False) -> Borrowed:
-        self._check_layers()
-        free = self._plans.setdefault((kind, rows, labels), [])
-        if len(self._plans) > MOST_PLANS:
-            self._plans.pop(next(iter(self._plans)))
-        try:
-            return Borrowed(free, free.pop())
-        except IndexError:
+    def _plan(self, kind: str, rows: int, labels: bool = False) -> AbstractContextManager[Plan]:
+        def make() -> Plan:
             chain = self.chain(labels=labels, loss=kind != "predict")
-            return Borrowed(free, Plan(chain, rows, backward=kind == "gradient"))
+            return Plan(chain, rows, backward=kind == "gradient")
+
+        self._check_layers()
+        return self._plans.borrow((kind, rows, labels), make)
 
     # ------------------------------------------------------------------------------- what enters, and what is kept
 
@@ -300,7 +291,7 @@ class Network:
             self.parameters[start : start + size] = layer.parameters
             layer.attach(self.parameters[start : start + size], self.gradients[start : start + size])
             start += size
-        self._plans: dict[tuple[str, int, bool], list[Plan]] = {}
+        self._plans = PlanPool()
 
     def _check_layers(self) -> None:
         for layer in self.layers:
@@ -318,16 +309,3 @@ class Network:
     def __repr__(self) -> str:
         layers = ", ".join(map(repr, self.layers))
         return f"Network([{layers}], {self.loss!r})"
-
-
-class Borrowed:
-    """A plan for one call; threads that predict at once have one each."""
-
-    def __init__(self, free: list[Plan], plan: Plan):
-        self.free, self.plan = free, plan
-
-    def __enter__(self) -> Plan:
-        return self.plan
-
-    def __exit__(self, *error: object) -> None:
-        self.free.append(self.plan)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from backpass.engine.kernels import compiler, kernel
+from backpass.engine.kernels import cache, compiler, kernel
 from tests.engine.fresh import TRAIN, printed, python
 
 SCALE = 3.0
@@ -69,9 +69,9 @@ print([process.wait(100) for process in running])
 
 def test_an_edit_of_our_sources_makes_every_entry_stale(monkeypatch):
     made = compiler.ALL[0]
-    before = compiler.cache_file(made, np.dtype(np.float32))
-    monkeypatch.setitem(compiler._process, "stamp", b"other sources")
-    assert compiler.cache_file(made, np.dtype(np.float32)) != before
+    before = cache.cache_file(made.function, made.name, np.dtype(np.float32))
+    monkeypatch.setattr(cache, "stamp", lambda: b"other sources")
+    assert cache.cache_file(made.function, made.name, np.dtype(np.float32)) != before
 
 
 def test_any_depth_and_order_of_parts_that_are_compiled_compiles_nothing():

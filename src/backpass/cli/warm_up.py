@@ -8,7 +8,7 @@ import numpy as np
 import typer
 
 from backpass.engine import loop
-from backpass.engine.kernels import compiler
+from backpass.engine.kernels import cache, compiler
 
 
 def warm_up() -> None:
@@ -22,4 +22,4 @@ def warm_up() -> None:
             each.address(dtype)
             made += 1
     seconds = time.perf_counter() - start
-    typer.echo(f"{made} kernels are ready in {compiler.cache_folder()} ({seconds:.1f} s)")
+    typer.echo(f"{made} kernels are ready in {cache.cache_folder()} ({seconds:.1f} s)")

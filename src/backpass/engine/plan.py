@@ -7,14 +7,15 @@ one call of compiled code with one address. No array is made inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from backpass.engine import loop
-from backpass.engine.kernels import kernel
+from backpass.engine.kernels import Vector, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
 from backpass.engine.kernels.compiler import FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
 
@@ -29,13 +30,14 @@ ROWS_OF_MANY = 256
 # against 21.0, 784-512-10 with 128 rows 2.2 ms against 1.9 (two cores).
 WIDE = 1_000_000
 WIDE_BLOCK = 2048
+MOST_KEPT = 8  # sizes for which a network keeps its plans
 
 
 @kernel
-def add_kernel(gradients, parameters):  # type: ignore[no-untyped-def]
-    """gradients += parameters (here: the gradients of another partition)"""
+def add_kernel(gradients, more: Vector):  # type: ignore[no-untyped-def]
+    """gradients += more, the gradients of another partition"""
     for i in range(gradients.size):
-        gradients[i] += parameters[i]
+        gradients[i] += more[i]  # type: ignore[index]
 
 
 def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
@@ -171,7 +173,7 @@ class Plan:
             gradients=gradients.ctypes.data,
             more_gradients=more.ctypes.data,
             gradient_bytes=gradients.nbytes,
-            add=self.record_alone(add_kernel, gradients=gradients, parameters=more[0]),
+            add=self.record_alone(add_kernel, gradients=gradients, more=more[0]),
         )
 
     def record_alone(self, made: Kernel, **arrays: np.ndarray) -> int:
@@ -265,3 +267,23 @@ class Plan:
         if self.words[loop.STATUS] == loop.FAILED:
             raise IndexError("a kernel read outside one of its arrays")
         return float(self.epoch_losses[0])
+
+
+class PlanPool:
+    """Plans that are kept for the next call; threads that predict at once have one each."""
+
+    def __init__(self) -> None:
+        self.free: dict[Hashable, list[Plan]] = {}
+
+    @contextmanager
+    def borrow(self, key: Hashable, make: Callable[[], Plan]) -> Iterator[Plan]:
+        """A plan that nobody else has until the `with` ends."""
+        free = self.free.setdefault(key, [])
+        if len(self.free) > MOST_KEPT:
+            self.free.pop(next(iter(self.free)))
+        try:
+            plan = free.pop()
+        except IndexError:
+            plan = make()
+        yield plan
+        free.append(plan)

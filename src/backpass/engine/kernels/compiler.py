@@ -18,24 +18,19 @@ code may call: functions marked `@helper`, and the stubs that `intrinsics.py` gi
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import inspect
 import os
-import platform
-import sys
 import threading
-from collections.abc import Callable, Iterator
-from importlib.metadata import version
+from collections.abc import Callable
 from operator import attrgetter
-from pathlib import Path
 from types import FunctionType
 from typing import Any, TypeVar
 
 import numpy as np
 
 from backpass.engine.kernels.blas import blas_symbols
+from backpass.engine.kernels.cache import BOUNDSCHECK, cache_file, read_entry, say_once, write_entry
 
-BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
 # Full fastmath would let the compiler assume that NaN never happens; isnan then finds none.
 FLAGS: dict[str, Any] = {
     "nogil": True,
@@ -162,10 +157,10 @@ def caller() -> Callable[[int, int], int]:
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# Object code: where it is kept and how it is loaded.
+# Object code: compiled, or taken from the cache, and loaded.
 
 _lock = threading.RLock()
-_process: dict[str, Any] = {}  # the JIT engine of this process, and what was said already
+_process: dict[str, Any] = {}  # the JIT engine of this process
 
 
 def open_lock() -> None:
@@ -178,65 +173,11 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=open_lock)
 
 
-def cache_folder() -> Path:
-    """Folder of compiled kernels: BACKPASS_CACHE_DIR, else NUMBA_CACHE_DIR/backpass, else the user's cache folder."""
-    if folder := os.environ.get("BACKPASS_CACHE_DIR"):
-        return Path(folder)
-    if folder := os.environ.get("NUMBA_CACHE_DIR"):
-        return Path(folder) / "backpass"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData/Local")) / "backpass/Cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library/Caches/backpass"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backpass"
-
-
-def stamp() -> bytes:
-    """Hash of all that compiled code depends on: our sources, the compilers, the processor."""
-    if "stamp" not in _process:
-        import llvmlite.binding as llvm
-
-        package = Path(__file__).parents[2]
-        digest = hashlib.sha256()
-        for folder in ("engine", "layers", "losses", "fusions", "optimizers"):
-            for source in sorted((package / folder).rglob("*.py")):
-                digest.update(source.read_bytes())
-        facts = (platform.python_version(), np.__version__, version("numba"), version("llvmlite"), platform.machine())
-        features = llvm.get_host_cpu_features().flatten()
-        digest.update(repr((facts, llvm.get_host_cpu_name(), features, BOUNDSCHECK)).encode())
-        _process["stamp"] = digest.digest()
-    return _process["stamp"]
-
-
-def cache_file(made: Kernel, dtype: np.dtype[Any]) -> Path | None:
-    """Where this kernel's object code belongs; None for one whose sources cannot be told (a REPL): it is not kept."""
-    digest = hashlib.sha256(stamp() + f"{made.name} {dtype}".encode())
-    if not made.name.startswith("backpass."):
-        try:
-            for source in sources_of(made.function):
-                digest.update(source)
-        except (OSError, TypeError):
-            return None
-    return cache_folder() / f"{made.name.rpartition('.backpass.')[2]}-{dtype}-{digest.hexdigest()[:20]}.o"
-
-
-def sources_of(function: FunctionType) -> Iterator[bytes]:
-    """All that a user's kernel is made from: its file, those of the functions it calls, the numbers that it sees."""
-    yield Path(function.__code__.co_filename).read_bytes()
-    seen = [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
-    seen += [cell.cell_contents for cell in function.__closure__ or ()]
-    for value in seen:
-        if isinstance(value, int | float | np.generic | tuple):
-            yield repr(value).encode()
-        elif isinstance(value, FunctionType) and not value.__module__.startswith("backpass."):
-            yield Path(inspect.getfile(value)).read_bytes()
-
-
 def machine_code(made: Kernel, dtype: np.dtype[Any]) -> int:
     with _lock:
         if dtype.char in made.addresses:  # by another thread, while this one waited
             return made.addresses[dtype.char]
-        file = cache_file(made, dtype)
+        file = cache_file(made.function, made.name, dtype)
         entry = read_entry(file) if file else None
         if entry is None:
             entry = compile_entry(made, dtype)
@@ -244,29 +185,6 @@ def machine_code(made: Kernel, dtype: np.dtype[Any]) -> int:
                 write_entry(file, *entry)
         address = made.addresses[dtype.char] = load_entry(*entry)
         return address
-
-
-def read_entry(file: Path) -> tuple[str, bytes] | None:
-    """Symbol and object code; None where there is none or where it does not agree with its checksum."""
-    try:
-        checksum, symbol, code = file.read_bytes().split(b"\n", 2)
-    except (OSError, ValueError):
-        return None
-    if hashlib.sha256(symbol + code).hexdigest().encode() != checksum:
-        return None
-    return symbol.decode(), code
-
-
-def write_entry(file: Path, symbol: str, code: bytes) -> None:
-    """Written beside and renamed, so that another process sees all of it or nothing."""
-    checksum = hashlib.sha256(symbol.encode() + code).hexdigest()
-    beside = file.with_name(f"{file.name}.{os.getpid()}.{threading.get_ident()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(f"{checksum}\n{symbol}\n".encode() + code)
-        os.replace(beside, file)
-    except OSError as error:
-        say_once(f"backpass: {file.parent} cannot be written ({error.strerror}); every process will compile anew")
 
 
 def load_entry(symbol: str, code: bytes) -> int:
@@ -317,14 +235,15 @@ def compile_entry(made: Kernel, dtype: np.dtype[Any]) -> tuple[str, bytes]:
 
     from backpass.engine.kernels.intrinsics import entry_function
 
-    disabled, numba.config.DISABLE_JIT = numba.config.DISABLE_JIT, False  # somebody's debugging setting
+    settings: Any = numba.config
+    disabled, settings.DISABLE_JIT = settings.DISABLE_JIT, False  # somebody's debugging
     try:
         function, signature = entry_function(made, dtype)
         dispatcher = numba.njit(signature, **FLAGS)(function)
     except numba.core.errors.NumbaError as error:
         raise TypeError(f"kernel {made.name} does not compile: {reason(error)}") from error
     finally:
-        numba.config.DISABLE_JIT = disabled
+        settings.DISABLE_JIT = disabled
     overload = dispatcher.signatures[0]
     compiled = dispatcher.overloads[overload].fndesc.llvm_func_name
     symbol = f"backpass_{os.urandom(12).hex()}"  # no two objects in one process may have the same
@@ -345,9 +264,3 @@ def reason(error: Exception) -> str:
     if any("Only accept returning of array" in line or "NRT required" in line for line in lines):
         return "it makes an array; a kernel fills arrays that its caller owns"
     return next((line for line in lines if not line.startswith("Failed in")), lines[0])
-
-
-def say_once(line: str) -> None:
-    if line not in _process:
-        _process[line] = True
-        print(line, file=sys.stderr, flush=True)

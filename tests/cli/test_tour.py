@@ -146,7 +146,7 @@ def test_chinese_prose_is_chinese(chinese):
 def test_both_languages_show_the_same_formulas_and_figures(english, chinese):
     def figures(text):
         body = text[: text.index("10/10")]
-        return re.findall(r"^ {4}.*? (\[.*\]|[\d.]+)$|^  ([a-z].* = .*)$", body, re.MULTILINE)
+        return re.findall(r"^ {4}.*? (\[.*\]|[\d.]+)$|^  (\S.*)$(?=\n {4}\S)", body, re.MULTILINE)
 
     assert figures(english[0]) == figures(chinese[0])
     assert len(figures(english[0])) > 50

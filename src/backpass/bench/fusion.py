@@ -1,6 +1,7 @@
 """`backpass bench fusion`: each fused step against the pair it replaces, and both against the notebook's arithmetic.
 
-Two questions, each measured in turn within one run (A B C D, A B C D, ...), so that what disturbs one disturbs all:
+Two questions, each measured in turn within one run (A B C D, A B C D, ...), so that what disturbs one disturbs all,
+and every route's rounds are spread over the whole run:
 
 1. The notebook's cell 35: backward only, objects made anew in every call, `dinputs` taken. Four routes at three sizes.
 2. Every rule in `fusions.fusion.FUSIONS`: forward and backward, one step against two. A new fusion appears by itself.
@@ -28,37 +29,43 @@ from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
 from backpass.losses.loss import Loss
 
 Routes = dict[str, Callable[[], Any]]
+Cases = dict[tuple[str, str], Routes]  # by what is computed ("backward", or a fusion's name) and the size
+Times = dict[str, np.ndarray]
+Ratios = dict[str, tuple[str, str]]  # name: (slower route, faster route)
 
 SIZES = ((3, 3), (300, 3), (10000, 10))
 SECONDS = 0.003  # a timing lasts at least this long
 AGREEMENT = 1e-12  # of the largest entry
 NOTEBOOK_PROBABILITIES = np.array([[0.7, 0.1, 0.2], [0.1, 0.5, 0.4], [0.02, 0.9, 0.08]])
 NOTEBOOK_LABELS = np.array([0, 1, 1])
-RATIOS = {  # name: (slower route, faster route)
+RATIOS: Ratios = {
     "combined": ("notebook combined", "our combined"),
     "separate": ("notebook separate", "our separate"),
     "ours": ("our separate", "our combined"),
 }
+RULE_RATIOS: Ratios = {"pair / fused": ("pair", "fused")}
 GOALS = {("combined", "3x3"): 4.0, ("combined", "10000x10"): 20.0} | {("separate", f"{N}x{C}"): 5.0 for N, C in SIZES}
 
 
-def main(rounds: int = 9, console: Console | None = None) -> dict[str, Any]:
+def main(rounds: int = 15, console: Console | None = None) -> dict[str, Any]:
     """Check, measure, print the tables; returns the figures.
 
     Raises ArithmeticError if two routes that are to be compared do not compute the same.
     """
     console = console or Console()
-    figures: dict[str, Any] = {"rounds": rounds, "backward": {}, "rules": {}}
+    cases: Cases = {}
     for N, C in SIZES:
-        routes = backward_routes(*probabilities_and_labels(N, C))
-        check_agreement(routes, f"{N}x{C}")
-        figures["backward"][f"{N}x{C}"] = compare(routes, RATIOS, rounds)
+        cases["backward", f"{N}x{C}"] = backward_routes(*probabilities_and_labels(N, C))
     for (layer, loss), fusion in FUSIONS.items():
         for N, C in SIZES:
-            routes = rule_routes(layer, loss, fusion, N, C)
-            check_agreement(routes, f"{fusion.__name__}, {N}x{C}")
-            rule = figures["rules"].setdefault(fusion.__name__, {"pair": f"{layer.__name__} + {loss.__name__}"})
-            rule[f"{N}x{C}"] = compare(routes, {"pair / fused": ("pair", "fused")}, rounds)
+            cases[fusion.__name__, f"{N}x{C}"] = rule_routes(layer, loss, fusion, N, C)
+    for case, routes in cases.items():
+        check_agreement(routes, ", ".join(case))
+
+    figures: dict[str, Any] = {"rounds": rounds, "backward": {}, "rules": {}}
+    for (name, size), times in measure(cases, rounds).items():
+        rows = figures["backward"] if name == "backward" else figures["rules"].setdefault(name, {})
+        rows[size] = compare(times, RATIOS if name == "backward" else RULE_RATIOS)
     print_backward(console, figures["backward"])
     print_rules(console, figures["rules"])
     console.print(f"float64; medians of {rounds} rounds, measured in turn; ± is the distance between the quartiles.")
@@ -147,32 +154,34 @@ def arrays(result: Any) -> list[np.ndarray]:
     return [np.asarray(part) for part in (result if isinstance(result, tuple) else (result,))]
 
 
-def compare(routes: Routes, ratios: dict[str, tuple[str, str]], rounds: int) -> dict[str, Any]:
+def measure(cases: Cases, rounds: int, seconds: float | None = None) -> dict[tuple[str, str], Times]:
+    """Microseconds a call of each route in each round. A round goes once through all routes of all cases."""
+    # By the largest block freed so far, glibc gives arrays of 800 kB back to the system after each call, or not: 560 or
+    # 140 microseconds for our separate route at 10000x10. One large block puts everyone in the faster state.
+    np.empty(2**21)
+    timers = {case: {name: timeit.Timer(route) for name, route in routes.items()} for case, routes in cases.items()}
+    calls: dict[tuple[str, str], dict[str, int]] = {case: {} for case in cases}
+    for case, names in timers.items():
+        for name, timer in names.items():
+            timer.timeit(1)  # what only the first call does
+            calls[case][name] = max(1, round((SECONDS if seconds is None else seconds) / min(timer.repeat(3, 1))))
+    times = {case: {name: np.empty(rounds) for name in names} for case, names in timers.items()}
+    for place in range(rounds):
+        for case, names in timers.items():
+            for name, timer in names.items():
+                number = calls[case][name]
+                times[case][name][place] = timer.timeit(number) / number * 1e6
+    return times
+
+
+def compare(times: Times, ratios: Ratios) -> dict[str, Any]:
     """{"microseconds": {route: median}, "spread_percent": {route: ...}, "ratios": {name: ...}}"""
-    times = measure(routes, rounds)
     quartiles = {name: np.percentile(values, (25, 50, 75)) for name, values in times.items()}
     return {
         "microseconds": {name: float(median) for name, (_, median, _) in quartiles.items()},
         "spread_percent": {name: float(100 * (high - low) / median) for name, (low, median, high) in quartiles.items()},
         "ratios": {name: float(np.median(times[slow] / times[fast])) for name, (slow, fast) in ratios.items()},
     }
-
-
-def measure(routes: Routes, rounds: int, seconds: float = SECONDS) -> dict[str, np.ndarray]:
-    """Microseconds a call of each route in each round, measured in turn."""
-    # By the largest block freed so far, glibc gives arrays of 800 kB back to the system after each call, or not: 560 or
-    # 140 microseconds for our separate route at 10000x10. One large block puts everyone in the faster state.
-    np.empty(2**21)
-    timers = {name: timeit.Timer(route) for name, route in routes.items()}
-    calls = {}
-    for name, timer in timers.items():
-        timer.timeit(1)  # what only the first call does
-        calls[name] = max(1, round(seconds / min(timer.repeat(3, 1))))
-    times: dict[str, list[float]] = {name: [] for name in routes}
-    for _ in range(rounds):
-        for name, timer in timers.items():
-            times[name].append(timer.timeit(calls[name]) / calls[name] * 1e6)
-    return {name: np.array(values) for name, values in times.items()}
 
 
 def print_backward(console: Console, figures: dict[str, Any]) -> None:
@@ -198,7 +207,7 @@ def print_rules(console: Console, figures: dict[str, Any]) -> None:
     for name in ("fusion", "size", "pair", "fused", "pair / fused"):
         table.add_column(name, justify="left" if name in ("fusion", "size") else "right")
     for fusion, rule in figures.items():
-        for size, row in ((size, row) for size, row in rule.items() if size != "pair"):
+        for size, row in rule.items():
             ratio = f"{row['ratios']['pair / fused']:.2f}"
             table.add_row(fusion, size, timing(row, "pair"), timing(row, "fused"), ratio)
     console.print(table)

@@ -13,7 +13,7 @@ bench = typer.Typer(help="Measure speed, against peers in the same run.", no_arg
 
 @bench.command()
 def fusion(
-    rounds: int = typer.Option(9, min=1, help="Timings of each; medians are shown."),
+    rounds: int = typer.Option(15, min=1, help="Timings of each; medians are shown."),
     json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
 ) -> None:
     """Time each fused step against its pair, and both against the notebook's arithmetic."""

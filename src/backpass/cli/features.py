@@ -111,7 +111,7 @@ class Features:
         return self._through(self.pipeline.transform, frame)
 
     def _through(self, step: Any, frame: DataFrame) -> np.ndarray:
-        frame = frame[self.columns].reset_index(drop=True)
+        frame = frame[self.columns].copy()
         for name in self.numbers:
             frame[name] = real_numbers(frame[name])
         for name in self.others:  # a moment is the same in every time zone; skops stores none but plain offsets
@@ -120,7 +120,7 @@ class Features:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of unseen categories, of dates in mixed formats
-                output = step(frame)
+                output = step(frame.reset_index(drop=True))
         except ValueError as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"{listed(self.others or self.columns)} cannot be made numbers: {reason}") from None
@@ -175,5 +175,6 @@ def real_numbers(column: Any) -> np.ndarray:
     if bad.any():
         row = int(bad.argmax())
         value = plain(column.iloc[row])
+        row = column.index[row]  # of the whole table: this may be a part of it
         raise ValueError(f"{column.name} holds {value!r} in row {row}; a finite number is expected, or nothing")
     return numbers

@@ -87,9 +87,6 @@ class NewRunFolder:
         assert self.beside is not None
         shutil.rmtree(self.beside, ignore_errors=True)
 
-    def write(self, name: str, content: bytes) -> None:
-        (self / name).write_bytes(content)
-
     def __truediv__(self, name: str) -> Path:
         assert self.beside is not None
         return self.beside / name

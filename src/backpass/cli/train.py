@@ -103,7 +103,7 @@ def train(
         raise typer.BadParameter(f"name the column to predict: {columns}", param_hint="--target")
     features, kind, parts = prepare(table, wanted, task, test_size, seed)
     try:
-        with NewRunFolder(Path(out) if out else None, table.name) as folder, Interrupt() as interrupt:
+        with Interrupt() as interrupt, NewRunFolder(Path(out) if out else None, table.name) as folder:
             try:
                 with ProgressBar(interrupt) as bar:
                     network, history, kept = learn(parts["train"], kind, options, [interrupt, bar])
@@ -203,7 +203,7 @@ class ProgressBar:
         self.bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.percentage:3.0f} %  loss {task.fields[loss]:.4f}"),
+            TextColumn("{task.percentage:3.0f} %  loss {task.fields[loss]:.4g}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,

@@ -65,7 +65,7 @@ def save(path: str | Path, layers: Sequence[Layer], loss: Loss) -> None:
 
 
 def in_order(content: bytes) -> bytes:
-    """The same file with its metadata sorted: safetensors' order changes from call to call, and equal models' files with it."""
+    """The same file with its metadata sorted: in safetensors' own order, equal models make files that differ."""
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
     header["__metadata__"] = dict(sorted(header["__metadata__"].items()))

@@ -1,0 +1,52 @@
+"""Tables from files."""
+
+import numpy as np
+import pandas
+import pytest
+
+from backpass.datasets.readers import read
+
+
+def test_a_csv_keeps_its_columns(tmp_path):
+    (tmp_path / "t.csv").write_text("\ufeffa, b,c\n1, x,\n2, y,3.5\n", encoding="utf-8")
+    table = read(tmp_path / "t.csv")
+    assert table.name == "t"
+    assert list(table.frame) == ["a", "b", "c"]
+    assert table.frame["b"].tolist() == ["x", "y"]
+    assert table.frame["c"].isna().tolist() == [True, False]
+
+
+def test_endings_may_be_in_capitals(tmp_path):
+    (tmp_path / "T.CSV").write_text("a\n1\n")
+    assert len(read(tmp_path / "T.CSV").frame) == 1
+
+
+def test_a_parquet_with_numbers_for_names_and_an_index_is_read(tmp_path):
+    pandas.DataFrame({0: [1, 2], 1: [3, 4]}, index=[7, 9]).to_parquet(tmp_path / "t.parquet")
+    table = read(tmp_path / "t.parquet")
+    assert list(table.frame) == ["0", "1"]
+    assert table.frame.index.tolist() == [0, 1]
+
+
+def test_an_npz_is_read_whatever_its_bytes_look_like(tmp_path):
+    X = np.arange(6).reshape(2, 3)
+    np.savez(tmp_path / "t.npz", X=np.asfortranarray(X.astype(">i2")), y=np.array(["u", "v"]))
+    table = read(tmp_path / "t.npz")
+    assert table.frame[["x0", "x1", "x2"]].to_numpy().tolist() == X.tolist()
+    assert (table.target, table.frame["y"].tolist(), table.named) == ("y", ["u", "v"], False)
+
+
+def test_a_column_named_twice_is_refused(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    array = pyarrow.array([1, 2])
+    pyarrow.parquet.write_table(pyarrow.Table.from_arrays([array, array], names=["a", "a"]), tmp_path / "t.parquet")
+    with pytest.raises(ValueError, match=r"t\.parquet"):
+        read(tmp_path / "t.parquet")
+
+
+def test_a_file_named_like_a_built_in_does_not_hide_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "iris").write_text("mine")
+    assert len(read("iris").frame) == 150

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from backpass import checks
 from backpass.engine.kernels import Kernel
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # every optimizer class by its name in lower case
@@ -42,7 +41,8 @@ class Optimizer:
     def __setattr__(self, name: str, value: Any) -> None:
         """A setting may be changed while training goes on, by a callback for instance."""
         if name in self.__dict__.get("_names", ()):
-            self.settings[self._names.index(name)] = checks.real(value, name, low=0)
+            checked = type(self)(**{**self.config(), name: value})  # whatever the class itself allows
+            self.settings[self._names.index(name)] = getattr(checked, name)
         else:
             super().__setattr__(name, value)
 

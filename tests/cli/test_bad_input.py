@@ -86,6 +86,11 @@ def test_targets_that_are_no_numbers_are_no_regression(refused, target, told):
     assert told in refused("train", "t.csv", "--target", "y", "--task", "regression")
 
 
+def test_dates_are_no_target(refused):
+    pandas.DataFrame({"a": range(9), "y": pandas.date_range("2020", periods=9)}).to_parquet("t.parquet")
+    assert "y holds datetime64" in refused("train", "t.parquet", "--target", "y")
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
 def test_files_of_noise_are_told(refused, tmp_path, ending):
     (tmp_path / f"t.{ending}").write_bytes(np.random.RandomState(0).bytes(1000))

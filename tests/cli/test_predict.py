@@ -75,6 +75,19 @@ def test_unseen_categories_and_missing_values_are_predicted(command, mixed):
     assert command("predict", "run", "new.csv").code == 0
 
 
+def test_a_row_is_predicted_alike_whatever_rows_stand_around_it(command):
+    values = {"a": np.arange(60), "flag": [True, None, False] * 20, "code": ["A1", "22", "33"] * 20}
+    frame = pandas.DataFrame({**values, "y": ["u", "v", "w"] * 20})
+    frame.to_csv("t.csv", index=False)
+    command("train", "t.csv", "--target", "y", "--out", "run")
+    whole = command("predict", "run", "t.csv").out.splitlines()[1:]
+    few = frame.iloc[[1, 2, 4, 5]].astype({"code": object})
+    few.loc[5, "code"] = None  # now 22 and 33 are numbers beside a missing one
+    few.to_csv("few.csv", index=False)
+    assert pandas.read_csv("few.csv")["code"].dtype == np.float64
+    assert command("predict", "run", "few.csv").out.splitlines()[1:4] == [whole[row] for row in (1, 2, 4)]
+
+
 def test_missing_feature_columns_are_named(command, refused):
     frame = pandas.DataFrame({"a": np.arange(20), "b": 1, "c": 2, "y": ["u", "v"] * 10})
     frame.to_csv("t.csv", index=False)

@@ -1,5 +1,7 @@
 """Tables from files."""
 
+from decimal import Decimal
+
 import numpy as np
 import pandas
 import pytest
@@ -26,6 +28,15 @@ def test_a_parquet_with_numbers_for_names_and_an_index_is_read(tmp_path):
     table = read(tmp_path / "t.parquet")
     assert list(table.frame) == ["0", "1"]
     assert table.frame.index.tolist() == [0, 1]
+
+
+def test_decimals_are_numbers(tmp_path):
+    pandas.DataFrame({"a": [Decimal("1.5"), None, Decimal("2")], "b": ["u", "v", None]}).to_parquet(
+        tmp_path / "t.parquet"
+    )
+    frame = read(tmp_path / "t.parquet").frame
+    assert frame["a"].dtype == np.float64
+    assert frame["b"].tolist()[:2] == ["u", "v"]
 
 
 def test_an_npz_is_read_whatever_its_bytes_look_like(tmp_path):

@@ -114,9 +114,8 @@ class Features:
         frame = frame[self.columns].copy()
         for name in self.numbers:
             frame[name] = real_numbers(frame[name])
-        for name in self.others:  # a moment is the same in every time zone; skops stores none but plain offsets
-            if getattr(frame[name].dtype, "tz", None) is not None:
-                frame[name] = frame[name].dt.tz_convert(None)
+        for name in self.others:
+            frame[name] = alike(frame[name])
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of unseen categories, of dates in mixed formats
@@ -164,6 +163,15 @@ class Features:
             raise ValueError(f"{path} is refused: {(str(error).splitlines() or [type(error).__name__])[0]}") from None
         if not isinstance(self.pipeline, Pipeline):
             raise ValueError(f"{path} is refused: it holds a {type(self.pipeline).__name__}, no Pipeline")
+
+
+def alike(column: Any) -> Any:
+    """The same values in the one form that stands for all: what a file makes of them depends on their neighbours."""
+    if getattr(column.dtype, "tz", None) is not None:  # skops stores no time zone but plain offsets
+        return column.dt.tz_convert(None)
+    if column.dtype.kind == "f" and (column.dropna() % 1 == 0).all():  # the codes 1, 2 beside a missing one
+        return column.astype("Int64")
+    return column
 
 
 def real_numbers(column: Any) -> np.ndarray:

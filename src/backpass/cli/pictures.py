@@ -88,7 +88,8 @@ def regions(path: Path, run: RunFolder, parts: dict[str, Part], title: str) -> N
         )
     else:
         values = np.array(run.target.from_network(run.network.predict(inputs)))
-        shared = {"vmin": values.min(), "vmax": values.max(), "cmap": "viridis"}
+        held = np.concatenate([part.encoded for part in parts.values()])  # the corners of the plane may go far beyond
+        shared = {"vmin": held.min(), "vmax": held.max(), "cmap": "viridis"}
         surface = axes.pcolormesh(across, up, values.reshape(FINENESS, FINENESS), shading="auto", alpha=0.8, **shared)
         made.colorbar(surface, ax=axes, label=run.target.name)
     for name, part in parts.items():
@@ -118,8 +119,11 @@ def legend(axes: Any, run: RunFolder, colours: np.ndarray | None) -> None:
             entries.append(Line2D([], [], color=colour * DARKER, label=str(label), **dot))
     entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor=GREY, label="training part", **dot))
     entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor="black", label="test part", **dot))
-    title = run.target.name if colours is not None else None
-    axes.figure.legend(handles=entries, loc="outside right upper", frameon=False, title=title)
+    if colours is None:
+        axes.figure.legend(handles=entries, loc="outside lower center", frameon=False, ncols=2)
+    else:
+        title = run.target.name if len(entries) > 2 else f"{len(colours)} classes"
+        axes.figure.legend(handles=entries, loc="outside right upper", frameon=False, title=title)
 
 
 def class_colours(classes: int) -> np.ndarray:

@@ -80,6 +80,8 @@ def read_off(values: Series, task: str = "auto") -> Target:
     """What a target column asks for. ValueError if nothing can be learnt from it."""
     name = str(values.name)
     refuse_missing(values)
+    if values.dtype.kind in "mMc":
+        raise TypeError(f"{name} holds {values.dtype} values; numbers or labels can be predicted")
     if task == "auto":
         task = "classification" if looks_like_classes(values) else "regression"
     if task == "regression":
@@ -117,8 +119,6 @@ def numbers_of(values: Series) -> np.ndarray:
     """(N,) float64, finite."""
     import pandas
 
-    if values.dtype.kind in "mMc":
-        raise TypeError(f"{values.name} holds {values.dtype} values; a regression needs real numbers")
     numbers = pandas.to_numeric(values.astype(object), errors="coerce").to_numpy(np.float64)
     if (bad := np.isnan(numbers)).any():
         row = int(bad.argmax())

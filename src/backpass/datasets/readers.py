@@ -90,7 +90,17 @@ def read_parquet(path: Path) -> Table:
         frame = pandas.read_parquet(path)
     except Exception as error:
         raise unreadable(path, error) from None
+    for name in frame.columns:
+        if is_decimal(frame[name]):
+            frame[name] = frame[name].astype(float)
     return Table(path.stem, frame.reset_index(drop=True))
+
+
+def is_decimal(column: Any) -> bool:
+    """Whether a column holds exact decimal numbers, which pandas keeps as Python objects."""
+    from pandas.api.types import infer_dtype
+
+    return infer_dtype(column, skipna=True) == "decimal"
 
 
 def read_npz(path: Path) -> Table:

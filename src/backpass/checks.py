@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+FLOATS = FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
 
 
@@ -44,6 +44,15 @@ def numbers(values: Any, name: str) -> np.ndarray:
 
 def matrix(values: Any, name: str, *, dtype: Any = None, columns: int | None = None) -> np.ndarray:
     """A C-contiguous (N, columns) array of float32 or float64, the values' own dtype where none is given."""
+    if (
+        values.__class__ is np.ndarray
+        and values.ndim == 2
+        and (values.dtype is dtype or (dtype is None and (values.dtype is FLOAT32 or values.dtype is FLOAT64)))
+        and (columns is None or values.shape[1] == columns)
+        and values.size > 0
+        and values.flags.carray
+    ):
+        return values  # as it comes from the part before: 0.2 microseconds instead of 3
     array = numbers(values, name)
     if array.ndim != 2:
         hint = f"; {name}.reshape(1, -1) is one sample, {name}.reshape(-1, 1) is one feature" if array.ndim == 1 else ""

@@ -14,7 +14,7 @@ from backpass.engine.kernels import cache, compiler
 def warm_up() -> None:
     """Compile every kernel for float32 and float64 into the cache of this machine."""
     start = time.perf_counter()
-    compiler.caller()
+    compiler.prepare_calls()
     loop.run.address()
     made = 0
     for each in compiler.ALL:

@@ -15,7 +15,7 @@ Backward                                    of the mean over N samples, by the l
 
 import numpy as np
 
-from backpass.engine.kernels import kernel, log
+from backpass.engine.kernels import flat, helper, kernel, log
 from backpass.fusions.fusion import Fusion
 from backpass.layers.softmax import Softmax, divide_by_sum, subtract_largest, take_exponentials
 from backpass.layers.softmax import forward as softmax
@@ -70,14 +70,28 @@ def labels_forward_kernel(inputs, labels, output, sample_losses):
         sample_losses[n] += log(divide_by_sum(output, n))
 
 
+@helper
+def multiply_by(source, scale, target):
+    """target = source * scale, over the whole memory at once."""
+    numbers, products = flat(source), flat(target)
+    for i in range(numbers.size):
+        products[i] = numbers[i] * scale
+
+
 @kernel
 def labels_backward_kernel(dvalues, labels, scales, dinputs):
+    alike = True
+    for n in range(dinputs.shape[0]):
+        alike &= scales[n] == scales[0]
+    if alike:
+        multiply_by(dvalues, dvalues.dtype.type(scales[0]), dinputs)
     for n in range(dinputs.shape[0]):
         if labels[n] < 0 or labels[n] >= dinputs.shape[1]:
             raise IndexError("label beyond the classes")
         scale = dvalues.dtype.type(scales[n])
-        for c in range(dinputs.shape[1]):
-            dinputs[n, c] = dvalues[n, c] * scale
+        if not alike:
+            for c in range(dinputs.shape[1]):
+                dinputs[n, c] = dvalues[n, c] * scale
         dinputs[n, labels[n]] -= scale
 
 

@@ -104,9 +104,10 @@ class Kernel:
 
     def __call__(self, *arrays: np.ndarray) -> None:
         try:
-            failed = _caller[0](self.addresses[arrays[0].dtype.char], id(arrays))
-        except (IndexError, KeyError):  # the first call of this process, or for this dtype
-            failed = caller()(self.address(arrays[0].dtype), id(arrays))
+            failed = call_native(self.addresses[arrays[0].dtype.char], id(arrays))
+        except KeyError:  # the first call in this process, or for this dtype
+            prepare_calls()
+            failed = call_native(self.address(arrays[0].dtype), id(arrays))
         if failed:
             if not all(array.flags.c_contiguous and array.flags.aligned for array in arrays):
                 raise ValueError(f"{self.name} takes arrays that are C-contiguous and aligned")
@@ -144,16 +145,24 @@ def exact_helper(function: F) -> F:
 # a compiled function that reads the addresses out of the tuple of arrays costs 0.5 us for all of them.
 
 NATIVE = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p)
-_caller: list[Callable[[int, int], int]] = []
 
 
-def caller() -> Callable[[int, int], int]:
-    if not _caller:
+def not_prepared(address: int, arrays: int) -> int:
+    raise KeyError("prepare_calls was not called")
+
+
+call_native: Callable[[int, int], int] = not_prepared
+
+
+def prepare_calls() -> None:
+    """Make `call_native(address of a kernel, id of a tuple of arrays)`; done before the first kernel is called."""
+    global call_native
+    if "calls" not in _process:
         from backpass.engine.kernels.calls import call_with_arrays, check_layout
 
         check_layout()
-        _caller.append(NATIVE(machine_code(call_with_arrays, np.dtype(np.float64))))
-    return _caller[0]
+        call_native = NATIVE(machine_code(call_with_arrays, np.dtype(np.float64)))
+        _process["calls"] = True
 
 
 # ---------------------------------------------------------------------------------------------------------------

@@ -60,7 +60,7 @@ class RunFolder:
 
 
 class NewRunFolder:
-    """A folder that is filled beside its place, and put there when it is whole.
+    """A folder that is filled apart, and put in its place when it is whole.
 
     Used in a `with`: what is unfinished at its end is removed.
     """
@@ -75,7 +75,10 @@ class NewRunFolder:
         self.beside: Path | None = None
 
     def __enter__(self) -> NewRunFolder:
-        parent = RUNS if self.wanted is None else Path(os.path.abspath(self.wanted)).parent
+        if self.wanted is None:
+            parent = RUNS
+        else:  # a folder that is there may be all that may be written to, or a disk of its own
+            parent = self.wanted if self.wanted.is_dir() else Path(os.path.abspath(self.wanted)).parent
         self.beside = parent / f".{self.name}.unfinished.{os.getpid()}"
         try:
             self.beside.mkdir(parents=True)

@@ -80,9 +80,8 @@ def train(
     """Train a network on a table, and leave a run folder.
 
     Classification or regression is read off the target. A fifth of the training part only chooses the epoch that is
-    kept.
-    A regression's loss is of the standardised target. Ctrl-C ends training after the current epoch and keeps what was
-    learnt.
+    kept. A regression's loss is of the standardised target. Ctrl-C ends training after the current epoch and keeps what
+    was learnt.
     """
     options: dict[str, Any] = {
         "task": task,

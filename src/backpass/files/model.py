@@ -107,7 +107,7 @@ def made(classes: dict[str, Any], described: dict[str, Any], dtype: str | None) 
     """The part that a configuration describes."""
     arguments = dict(described)
     name = arguments.pop("class")
-    if name not in classes:
+    if not hasattr(classes.get(name), "forward_kernel"):  # Fusion, say, is only what others are made from
         raise ValueError(f"there is no {name}; import the module that defines it first")
     if dtype is not None and classes[name].dtype is not Layer.dtype:  # a part that has a dtype of its own
         arguments["dtype"] = dtype

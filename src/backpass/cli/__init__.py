@@ -6,25 +6,32 @@ Exit codes: 0; 1 for what went wrong while running, told in one line on stderr; 
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
+
+INTERRUPTED = 130  # what typer makes of Ctrl-C
 
 
 def main() -> None:
     """The `backpass` command."""
     try:
         from backpass.cli.app import app
+
+        app()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("backpass"):
             raise
-        print(f'backpass: the command line needs {error.name}: pip install "backpass[cli]"', file=sys.stderr)
+        fail(f'the command line needs {error.name}: pip install "backpass[cli]"')
+    except BrokenPipeError:  # the reader, such as head, has seen enough
+        sys.stderr.close()
         raise SystemExit(1) from None
-    try:
-        app()
     except (ValueError, TypeError, ArithmeticError, OSError) as error:
-        if isinstance(error, BrokenPipeError):  # the reader, such as head, has seen enough
-            sys.stderr.close()
-        else:
-            print(f"backpass: {' '.join(str(error).split())}", file=sys.stderr)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        print("backpass: interrupted", file=sys.stderr)
-        raise SystemExit(1) from None
+        fail(" ".join(str(error).split()))
+    except SystemExit as end:
+        if end.code == INTERRUPTED:
+            fail("interrupted")
+        raise
+
+
+def fail(line: str) -> NoReturn:
+    print(f"backpass: {line}", file=sys.stderr)
+    raise SystemExit(1) from None

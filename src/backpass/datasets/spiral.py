@@ -1,7 +1,7 @@
 """The spiral: arms that wind around each other, which no straight line separates.
 
-    radius r from 0 to 1, angle from 4 c to 4 (c + 1) for arm c, both in even steps, the angle with noise of 0.2:
-    X = (r sin(2.5 angle), r cos(2.5 angle))
+radius r from 0 to 1, angle from 4 c to 4 (c + 1) for arm c, both in even steps, the angle with noise of 0.2:
+X = (r sin(2.5 angle), r cos(2.5 angle))
 """
 
 from __future__ import annotations

@@ -56,6 +56,11 @@ WRONG_X = {
     ),
     "an array": (with_entry(X_GOOD, (2, 2), np.eye(2)), TypeError, "{} holds array.* where a number belongs"),
     "dates": (np.full((N, D), np.datetime64("2020-01-01")), TypeError, "{} has dtype datetime64"),
+    "a number beyond all floats": (
+        with_entry(X_GOOD, (2, 2), 10**400),
+        ValueError,
+        "{} holds a whole number .*too large",
+    ),
     "None alone": (None, ValueError, r"{} has shape \(\)"),
     "sparse": (scipy.sparse.csr_matrix(X_GOOD), TypeError, r"{} is a sparse matrix; pass {}.toarray\(\)"),
     "pandas with strings": (pd.DataFrame(X_GOOD).assign(a="b").iloc[:, 1:], TypeError, "{} holds 'b'"),

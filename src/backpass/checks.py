@@ -30,6 +30,8 @@ def numbers(values: Any, name: str) -> np.ndarray:
             array = array.astype(np.float64) if not wrong else array
         except (TypeError, ValueError):
             wrong = [value for value in array.flat if not isinstance(value, int | float | np.number)] or [array]
+        except OverflowError:
+            raise ValueError(f"{name} holds a whole number that is too large for a float") from None
         if wrong:
             shown = " ".join(repr(wrong[0]).split())
             raise TypeError(f"{name} holds {shown} where a number belongs; encode categories as numbers first")

@@ -36,7 +36,8 @@ def forward_kernel(inputs, y_true, output, sample_losses):
             logit = inputs[n, m]
             e = exp(-abs(logit))
             output[n, m] = (e if logit < zero else one) / (one + e)
-            total += (zero if logit < zero else logit) - logit * y_true[n, m] + log1p_of_unit(e)
+            # max(0, logit) - logit * y_true as one product: a sum of terms that are never below 0 may be reordered
+            total += logit * ((zero if logit < zero else one) - y_true[n, m]) + log1p_of_unit(e)
         sample_losses[n] = total / inputs.shape[1]
 
 

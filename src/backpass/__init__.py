@@ -4,7 +4,7 @@
 >>> X, y = bp.datasets.spiral(samples=100, classes=3, random_state=0)
 >>> network = bp.Network([bp.Dense(2, 64), bp.ReLU(), bp.Dense(64, 3), bp.Softmax()],
 ...                      bp.CategoricalCrossentropy(), random_state=0)
->>> history = network.fit(X, y, optimizer=bp.Adam(learning_rate=0.02), epochs=300)
+>>> history = network.fit(X, y, optimizer=bp.Adam(learning_rate=0.05), epochs=1000)
 >>> network.evaluate(X, y)["accuracy"] > 0.9
 True
 """

@@ -17,6 +17,8 @@ def numbers(values: Any, name: str) -> np.ndarray:
     """Any array-like of real numbers as an array; TypeError for strings, complex numbers and ragged lists."""
     if hasattr(values, "toarray"):
         raise TypeError(f"{name} is a sparse matrix; pass {name}.toarray()")
+    if np.ma.is_masked(values):
+        raise TypeError(f"{name} has masked entries; fill or drop them first")
     try:
         array = np.asarray(values)
     except ValueError:
@@ -66,7 +68,12 @@ def matrix(values: Any, name: str, *, dtype: Any = None, columns: int | None = N
     if dtype is None:
         dtype = np.result_type(array.dtype, np.float32) if array.dtype.kind == "f" else np.float64
         dtype = dtype if np.dtype(dtype) in FLOATS else np.float64
-    return np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED"))
+    with np.errstate(over="ignore"):
+        cast = np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED"))
+    if cast.dtype != array.dtype and np.isinf(cast).any() and (lost := np.isinf(cast) & np.isfinite(array)).any():
+        place = tuple(np.argwhere(lost)[0])
+        raise ValueError(f"{name} holds {array[place]} in row {place[0]}, which is beyond {cast.dtype}; scale it down")
+    return cast
 
 
 def finite(array: np.ndarray, name: str) -> np.ndarray:

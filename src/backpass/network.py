@@ -6,9 +6,11 @@ fast (`fit`, `predict`, `gradient`, `evaluate`) goes through the engine, which c
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from backpass.engine.plan import Chain, Plan, PlanPool, empty
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion
 from backpass.layers.layer import Layer
+from backpass.layers.view import View
 from backpass.losses.loss import Loss
 
 
@@ -28,7 +31,7 @@ class Network:
     Parameters
     ----------
     layers : sequence of Layer
-        Sizes have to meet. A layer belongs to one network.
+        Sizes have to meet. A layer belongs to the network that it was last put into; an older one says so when used.
     loss : Loss
         Has to fit the last layer: CategoricalCrossentropy after Softmax, BinaryCrossentropy after Sigmoid,
         SoftmaxCrossentropy or SigmoidCrossentropy on logits, MeanSquaredError after anything.
@@ -39,12 +42,13 @@ class Network:
     Attributes
     ----------
     parameters, gradients : ndarray (P,)
-        All weights and biases in one buffer, and the gradients of the last step. The layers' are views of them.
+        All weights and biases in one buffer, and the gradients of the last step. The layers' are views of them;
+        assigning copies the values in.
 
     Raises
     ------
     ValueError, TypeError
-        Layers whose sizes do not meet, a layer of another network, dtypes that differ, a loss that does not fit.
+        Layers whose sizes do not meet, a layer twice, dtypes that differ, a loss that does not fit.
 
     >>> from backpass import Dense, ReLU, Softmax, CategoricalCrossentropy
     >>> network = Network([Dense(2, 8), ReLU(), Dense(8, 3), Softmax()], CategoricalCrossentropy(), random_state=0)
@@ -52,7 +56,11 @@ class Network:
     (1,)
     """
 
+    parameters, gradients = View(), View()
+
     def __init__(self, layers: Sequence[Layer], loss: Loss, random_state: Any = None):
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers is {layers!r}; pass a list of layers such as [Dense(2, 3), Softmax()]")
         self.layers = list(layers)
         for layer in self.layers:
             if not isinstance(layer, Layer):
@@ -90,6 +98,7 @@ class Network:
 
     def forward(self, X: Any) -> np.ndarray:
         """Output of the last layer for X (N, D), layer after layer; each keeps what its `backward` needs."""
+        self._check_layers()
         output = self.samples(X)
         for layer in self.layers:
             output = layer.forward(output)
@@ -100,6 +109,7 @@ class Network:
 
         Raises ValueError before any `forward`, or if `y_true` does not fit it.
         """
+        self._check_layers()
         *before, last = self.layers
         if last.output is None:
             raise ValueError("Network.backward needs what Network.forward stores: call forward first")
@@ -210,8 +220,9 @@ class Network:
         targets = self.targets(y, X)
         with self._plan("gradient", len(X), labels=targets.ndim == 1) as plan:
             plan.point_at(X, targets)
-            loss = plan()
-            return loss, self.gradients.copy()
+            loss, gradient = plan(), plan.chain.gradients.copy()  # type: ignore[union-attr]
+        self.gradients = gradient
+        return loss, gradient
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...} of a classification, {"loss": ..., "r2": ...} of a regression."""
@@ -237,6 +248,11 @@ class Network:
 
     def chain(self, *, labels: bool = False, loss: bool = True) -> Chain:
         """The layers and the loss as the engine runs them: a last activation that the loss takes over is left to it."""
+        for part in self.layers:
+            if not hasattr(part, "forward_kernel") or not hasattr(part, "backward_kernel"):
+                raise TypeError(
+                    f"{part!r} has no forward_kernel and backward_kernel (docs/own_part.md): it cannot be run"
+                )
         layers, last_loss = list(self.layers), self.loss
         if loss and (fusion := FUSIONS.get((type(layers[-1]), type(last_loss)))) is not None:
             layers.pop()
@@ -249,7 +265,8 @@ class Network:
     def _plan(self, kind: str, rows: int, labels: bool = False) -> AbstractContextManager[Plan]:
         def make() -> Plan:
             chain = self.chain(labels=labels, loss=kind != "predict")
-            return Plan(chain, rows, backward=kind == "gradient")
+            own = replace(chain, gradients=empty(self.gradients.size, self.dtype))  # threads may ask at once
+            return Plan(own, rows, backward=kind == "gradient")
 
         self._check_layers()
         return self._plans.borrow((kind, rows, labels), make)
@@ -273,6 +290,7 @@ class Network:
 
     def save(self, path: str | Path) -> None:
         """Write weights and configuration as safetensors: no pickle, all or nothing. OSError if that fails."""
+        self._check_layers()
         model.save(path, self.layers, self.loss)
 
     @classmethod
@@ -284,7 +302,7 @@ class Network:
         """Put all parameters into one flat buffer; the layers' become views of it."""
         mine = [layer for layer in self.layers if layer.parameter_shapes()]
         sizes = [sum(math.prod(shape) for shape in layer.parameter_shapes().values()) for layer in mine]
-        self.parameters, self.gradients = empty(sum(sizes), self.dtype), empty(sum(sizes), self.dtype)
+        self._parameters, self._gradients = empty(sum(sizes), self.dtype), empty(sum(sizes), self.dtype)
         self.gradients[:] = 0
         start = 0
         for layer, size in zip(mine, sizes, strict=True):
@@ -299,8 +317,11 @@ class Network:
                 raise ValueError(f"{layer!r} was put into another network; give each network layers of its own")
 
     def __getstate__(self) -> dict[str, Any]:
-        made_anew = ("parameters", "gradients", "_plans")
+        made_anew = ("_parameters", "_gradients", "_plans")
         return {name: value for name, value in self.__dict__.items() if name not in made_anew}
+
+    def __copy__(self) -> Network:
+        return copy.deepcopy(self)  # a shallow copy would take the layers away from this network
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -81,16 +81,15 @@ def optimizer_of(optimizer: Any) -> Optimizer:
 
 
 def weights_of(sample_weight: Any, X: np.ndarray) -> np.ndarray:
-    weights = checks.finite(
-        np.require(checks.numbers(sample_weight, "sample_weight"), np.float64, "C"), "sample_weight"
-    )
+    weights = np.require(checks.numbers(sample_weight, "sample_weight"), np.float64, ("C_CONTIGUOUS", "ALIGNED"))
+    checks.finite(weights, "sample_weight")
     if weights.ndim != 1:
         raise ValueError(f"sample_weight has shape {weights.shape}; pass one number a sample, ({len(X)},)")
     checks.same_length(X, "X", weights, "sample_weight")
     if (weights < 0).any() or not weights.any():
         what = f"{weights.min()} in row {int(weights.argmin())}" if (weights < 0).any() else "nothing but 0"
         raise ValueError(f"sample_weight holds {what}; weights are at least 0 and not all 0")
-    return weights
+    return weights / weights.max()  # only their ratios matter, and sums of these neither overflow nor vanish
 
 
 def fit(
@@ -122,16 +121,19 @@ def fit(
         names = "validation_data[0]", "validation_data[1]"
         held_out = network.samples(validation_data[0], names[0])
         validation_data = held_out, network.targets(validation_data[1], held_out, names[1], names[0])
+    if not isinstance(callbacks, Iterable):
+        raise TypeError(f"callbacks is {callbacks!r}; pass a list of objects with on_epoch_end or on_progress")
     callbacks = [*callbacks, *([Progress()] if verbose else [])]
 
     losses, steps_per_epoch = np.zeros(epochs), -(-len(X) // batch)
     plan = plan_of_training(network, X, targets, optimizer, batch, bool(shuffle), weights, threads)
     plan.set(epoch_losses=losses.ctypes.data)
+    plan.keep.append(losses)
     history = History()
     weight = len(X) if weights is None else weights.sum()
     after_epoch = [callback.on_epoch_end for callback in callbacks if hasattr(callback, "on_epoch_end")]
     by_clock = [callback.on_progress for callback in callbacks if hasattr(callback, "on_progress")]
-    step, total, chunk, told = 0, epochs * steps_per_epoch, 1, 0.0
+    step, total, chunk, told, before = 0, epochs * steps_per_epoch, 1, 0.0, optimizer.iterations
     with fits.one_more(threads if plan.chain.wide else 1), Helpers(plan) as helpers:
         while step < total and not history.stopped:
             goal = min(step + chunk, total)
@@ -139,15 +141,18 @@ def fit(
                 goal = min(goal, (history.epochs + 1) * steps_per_epoch)
             plan.set(last_step=goal)
             start = time.perf_counter()
-            plan.run(plan.address, 0)
+            try:
+                plan.run(plan.address, 0)
+            finally:  # Ctrl-C is raised on the way back, after the steps were made
+                optimizer.iterations = before + int(plan.words[loop.STEP])
             seconds = (time.perf_counter() - start) / (goal - step)
-            optimizer.iterations += int(plan.words[loop.STEP]) - step
             step = int(plan.words[loop.STEP])
             refuse_broken(plan, optimizer, steps_per_epoch)
-            chunk = max(1, int(CHUNK_SECONDS / max(seconds, 1e-9)))
+            # at most twice as many as before: the last batch of an epoch may be a short one
+            chunk = min(2 * chunk, max(1, int(CHUNK_SECONDS / max(seconds, 1e-9))))
             if not helpers.threads and (total - step) * seconds > HELPERS_PAY_AFTER:
                 helpers.start()
-            helpers.allow(fits.running)
+            helpers.allow(len(fits.running))
 
             history.loss += (losses[history.epochs : step // steps_per_epoch] / weight).tolist()
             if step % steps_per_epoch == 0:
@@ -156,11 +161,12 @@ def fit(
                 if after_epoch:
                     figures = history.figures(-1)
                     answers = [call(history.epochs, figures) for call in after_epoch]
-                    history.stopped = any(answer is True for answer in answers)
-            if by_clock and history.loss and (time.perf_counter() - told > 0.1 or step == total or history.stopped):
+                    history.stopped = any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+            if by_clock and (time.perf_counter() - told > 0.1 or step == total or history.stopped):
                 told = time.perf_counter()
+                loss = history.loss[-1] if history.loss else float(plan.losses[:-1].sum())  # the last step's
                 for call in by_clock:
-                    call(step / total, history.epochs, epochs, history.loss[-1])
+                    call(step / total, history.epochs, epochs, loss)
     if not np.isfinite(network.parameters).all():
         raise FloatingPointError(f"the last step, {step}, left weights that are not finite; {remedy(optimizer)}")
     return history
@@ -181,6 +187,8 @@ def plan_of_training(
     chain = network.chain(labels=targets.ndim == 1)
     plan = Plan(chain, batch, backward=True, workers=min(threads, chain.partitions(batch)), gather=shuffle)
     plan.point_at(X, targets)
+    if weights is not None:
+        plan.keep.append(weights)
     optimizer.attach(network, network.parameters)
     counters, order = plan.buffer(loop.COUNTER_WORDS, np.int64), plan.buffer(len(X) if shuffle else 0, np.int64)
     state = {name: getattr(optimizer, name) for name in (*optimizer.state_names, "settings")}

@@ -99,7 +99,7 @@ def test_fits_in_two_threads_give_the_bits_of_fits_in_turn():
         thread.join(60)
     for seed in range(4):
         np.testing.assert_array_equal(in_turn[seed], at_once[seed])
-    assert fits.running == 0
+    assert not fits.running
 
 
 def test_predictions_in_two_threads_do_not_mix():

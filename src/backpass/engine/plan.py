@@ -7,6 +7,8 @@ one call of compiled code with one address. No array is made inside.
 from __future__ import annotations
 
 import math
+import os
+import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -129,10 +131,12 @@ class Plan:
         self.words[:] = 0
         self.address = self.words.ctypes.data
         self.keep: list[np.ndarray] = []  # buffers that only their addresses point at
+        self.own: list[tuple[Any, str, np.ndarray]] = []  # what parts brought along: valid while it is still theirs
         self.patches: list[tuple[int, int, int]] = []
         partitions, block = chain.partitions(rows), chain.block(rows)
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1)
+        self.data: tuple[Any, ...] = ()
         tables = [self.table(worker, block, backward, gather) for worker in range(workers)]
         table = self.buffer((workers, len(tables[0])), np.int64)
         table[:] = tables
@@ -190,7 +194,10 @@ class Plan:
         for index, name in enumerate(made.arguments):
             place = places.get(name)
             if place is None:
-                place = Place.of(getattr(owner, name))
+                array = made.own_argument(owner, name)
+                self.keep.append(array)
+                self.own.append((owner, name, array))
+                place = Place.of(array)
             at = FIRST_ARGUMENT + index * WORDS_PER_ARGUMENT
             words[at : at + WORDS_PER_ARGUMENT] = [place.address, place.rows, place.columns]
             if place.follows is not None:
@@ -255,7 +262,7 @@ class Plan:
 
     def point_at(self, X: np.ndarray, y: np.ndarray | None = None, out: np.ndarray | None = None) -> None:
         """Set the data of the next run: X (N, D), targets, and where the last layer's output goes."""
-        self.data = (X, y, out)  # kept alive
+        self.data = (X, y, out)  # kept alive while the plan runs
         self.set(samples=len(X), rows=len(X), x=X.ctypes.data, x_row_bytes=X.strides[0])
         if y is not None:
             self.set(y=y.ctypes.data, y_row_bytes=y.strides[0])
@@ -269,6 +276,19 @@ class Plan:
         return float(self.epoch_losses[0])
 
 
+pool_lock = threading.Lock()
+
+
+def open_pool_lock() -> None:
+    """In a forked child, where the thread that held the lock does not exist."""
+    global pool_lock
+    pool_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=open_pool_lock)
+
+
 class PlanPool:
     """Plans that are kept for the next call; threads that predict at once have one each."""
 
@@ -278,12 +298,13 @@ class PlanPool:
     @contextmanager
     def borrow(self, key: Hashable, make: Callable[[], Plan]) -> Iterator[Plan]:
         """A plan that nobody else has until the `with` ends."""
-        free = self.free.setdefault(key, [])
-        if len(self.free) > MOST_KEPT:
-            self.free.pop(next(iter(self.free)))
-        try:
-            plan = free.pop()
-        except IndexError:
+        with pool_lock:
+            free = self.free.setdefault(key, [])
+            if len(self.free) > MOST_KEPT:
+                self.free.pop(next(iter(self.free)))
+            plan = free.pop() if free else None
+        if plan is None or any(getattr(owner, name) is not array for owner, name, array in plan.own):
             plan = make()
         yield plan
+        plan.data = ()  # nobody's samples are kept
         free.append(plan)

@@ -22,40 +22,52 @@ def available_cores() -> int:
 
 
 class Fits:
-    """The fits that run in this process now. BLAS's threads are set when the first begins, set back after the last.
+    """The fits that run in this process now, and BLAS's threads: the fewest that any of them wants.
 
-    Overlapping limits of threadpoolctl would leave a process at one thread for good: hence one guard, counted.
+    Overlapping limits of threadpoolctl would leave a process at one thread for good: hence one guard for all.
     """
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.running = 0
-        self.limit: Any = None
+        self.running: dict[object, int] = {}  # BLAS's threads as each fit wants them
         self.blas: Any = None
+        self.before: Any = None  # the limit that knows how many threads there were before the first fit
+
+    def apply(self) -> None:
+        if self.blas is None:
+            import threadpoolctl
+
+            cython_blas()  # threadpoolctl finds only libraries that are loaded
+            self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
+        if self.running:
+            limit = self.blas.limit(limits=min(self.running.values()))
+            self.before = self.before or limit
+        elif self.before:
+            self.before.restore_original_limits()
+            self.before = None
 
     @contextmanager
     def one_more(self, blas_threads: int) -> Iterator[None]:
-        with self.lock:
-            self.running += 1
-            if self.running == 1:
-                if self.blas is None:
-                    import threadpoolctl
-
-                    cython_blas()  # threadpoolctl finds only libraries that are loaded
-                    self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
-                self.limit = self.blas.limit(limits=blas_threads)
+        token = object()
         try:
+            with self.lock:
+                self.running[token] = blas_threads
+                self.apply()
             yield
         finally:
             with self.lock:
-                self.running -= 1
-                if self.running == 0:
-                    self.limit.restore_original_limits()
+                self.running.pop(token, None)
+                self.apply()
+
+    def forget(self) -> None:
+        """In a forked child, which has none of its parent's fits, and maybe a lock that nobody will open."""
+        self.lock, self.running = threading.Lock(), {}
+        self.apply()
 
 
 fits = Fits()
-if hasattr(os, "register_at_fork"):  # a child has none of its parent's fits, and maybe a lock that nobody will open
-    os.register_at_fork(after_in_child=fits.__init__)  # type: ignore[misc]
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=lambda: fits.forget() if fits.before else fits.__init__())  # type: ignore[misc]
 
 
 class Helpers:
@@ -67,14 +79,19 @@ class Helpers:
 
     def start(self) -> None:
         self.plan.set(stop=0)
-        for worker in range(1, self.plan.workers):
-            self.threads.append(threading.Thread(target=self.plan.run, args=(self.plan.address, worker), daemon=True))
-            self.threads[-1].start()
+        plan = self.plan  # each thread holds on to it: the memory that it reads outlives it
+
+        def help_out(worker: int) -> None:
+            plan.run(plan.address, worker)
+
+        for worker in range(1, plan.workers):
+            thread = threading.Thread(target=help_out, args=(worker,), daemon=True)
+            thread.start()
+            self.threads.append(thread)
 
     def allow(self, running_fits: int) -> None:
-        """Ask helpers only where there is a core for them: fits that run side by side are serial."""
-        wanted = self.plan.workers - 1 if self.threads and running_fits * 2 <= available_cores() else 0
-        self.plan.set(helpers=wanted)
+        """Ask helpers only while there are two cores for each fit that runs."""
+        self.plan.set(helpers=len(self.threads) if running_fits * 2 <= available_cores() else 0)
 
     def __enter__(self) -> Helpers:
         return self

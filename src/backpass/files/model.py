@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import threading
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,13 @@ VERSION = "1"
 def write_whole(path: str | Path, content: bytes) -> None:
     """Write a file beside and rename it: a reader finds the old one or the new one, never half of it."""
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
     try:
         beside.write_bytes(content)
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
         raise type(error)(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -26,6 +26,7 @@ from backpass.engine.kernels import (
 )
 from backpass.initializers import INITIALIZERS
 from backpass.layers.layer import Layer
+from backpass.layers.view import View
 
 
 def forward(inputs, weights, biases):
@@ -76,7 +77,7 @@ class Dense(Layer):
     weights, biases : ndarray (D, M), (1, M)
         Assigning copies the values in.
     dweights, dbiases : ndarray (D, M), (1, M)
-        Set by `backward`.
+        Set by `backward`. Assigning copies the values in.
 
     Raises
     ------
@@ -93,6 +94,7 @@ class Dense(Layer):
 
     forward_kernel = forward_kernel
     backward_kernel = backward_kernel
+    weights, biases, dweights, dbiases = View(), View(), View(), View()
 
     def __init__(
         self,
@@ -116,8 +118,7 @@ class Dense(Layer):
 
     def draw(self, generator: Any, initializer: str) -> None:
         """Draw the weights anew; float64 numbers are drawn whatever the dtype, so that both dtypes start alike."""
-        self._weights[...] = INITIALIZERS[initializer](generator, self.n_inputs, self.n_neurons)
-        self._biases[...] = 0
+        self.weights = INITIALIZERS[initializer](generator, self.n_inputs, self.n_neurons)
         self._drawn_by, self._drawn = initializer, self._checksum()
 
     def prepare(self, following: Layer | None, generator: Any) -> None:
@@ -128,59 +129,36 @@ class Dense(Layer):
         if generator is not None and self.random_state is None:
             self.draw(generator, wanted)
         elif (self._drawn_by, wanted) == ("glorot_normal", "he_normal"):
-            self._weights *= np.sqrt((self.n_inputs + self.n_neurons) / self.n_inputs)
+            self.weights *= np.sqrt((self.n_inputs + self.n_neurons) / self.n_inputs)
             self._drawn_by, self._drawn = wanted, self._checksum()
 
     @property
     def as_drawn(self) -> bool:
-        """Whether nobody has changed the parameters since they were drawn."""
+        """Whether nobody has changed the weights since they were drawn."""
         return self._drawn == self._checksum()
 
     def _checksum(self) -> int:
-        return zlib.crc32(self._parameters.tobytes())
+        return zlib.crc32(self.weights)  # type: ignore[arg-type]
 
     def attach(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
         """Make weights, biases and their gradients views of two flat buffers, without copying what they held."""
         split = self.n_inputs * self.n_neurons
         self._parameters = parameters
-        self._weights = parameters[:split].reshape(self.n_inputs, self.n_neurons)
-        self._biases = parameters[split:].reshape(1, self.n_neurons)
-        self.dweights = gradients[:split].reshape(self.n_inputs, self.n_neurons)
-        self.dbiases = gradients[split:].reshape(1, self.n_neurons)
+        for prefix, buffer in (("_", parameters), ("_d", gradients)):
+            self.__dict__[f"{prefix}weights"] = buffer[:split].reshape(self.n_inputs, self.n_neurons)
+            self.__dict__[f"{prefix}biases"] = buffer[split:].reshape(1, self.n_neurons)
 
     @property
     def parameters(self) -> np.ndarray:
         return self._parameters
 
     def __getstate__(self) -> dict[str, Any]:
-        views = ("_weights", "_biases", "dweights", "dbiases")
+        views = ("_weights", "_biases", "_dweights", "_dbiases")
         return {name: value for name, value in super().__getstate__().items() if name not in views}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         self.attach(self._parameters, np.zeros_like(self._parameters))
-
-    @property
-    def weights(self) -> np.ndarray:
-        return self._weights
-
-    @weights.setter
-    def weights(self, values: Any) -> None:
-        self._weights[...] = self._fitting(values, "weights", self._weights.shape)
-
-    @property
-    def biases(self) -> np.ndarray:
-        return self._biases
-
-    @biases.setter
-    def biases(self, values: Any) -> None:
-        self._biases[...] = self._fitting(values, "biases", self._biases.shape)
-
-    def _fitting(self, values: Any, name: str, shape: tuple[int, ...]) -> np.ndarray:
-        array = checks.numbers(values, name)
-        if array.shape != shape and not (name == "biases" and array.shape == shape[1:]):
-            raise ValueError(f"{name} has shape {array.shape}; {shape} is expected")
-        return array
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"weights": (self.n_inputs, self.n_neurons), "biases": (1, self.n_neurons)}

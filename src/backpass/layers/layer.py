@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backpass import checks
+from backpass.discovery import register
 from backpass.engine.kernels import Kernel
 
 Shape = tuple[int, ...]
@@ -35,7 +36,8 @@ class Layer:
     backward_kernel: ClassVar[Kernel]
     suits: ClassVar[str] = "glorot_normal"  # the initializer of a Dense in front of this layer
     couples_samples: ClassVar[bool] = False  # True: a batch must stay in one piece, as in batch normalisation
-    probabilities: ClassVar[bool] = False  # True: the output may be read as probabilities
+    probabilities: ClassVar[bool] = False  # True: the outputs may be read as probabilities
+    distribution: ClassVar[bool] = False  # True: those of a sample add up to 1
 
     inputs: np.ndarray | None = None
     output: np.ndarray | None = None
@@ -43,11 +45,12 @@ class Layer:
     dvalues: np.ndarray | None = None
     dinputs: np.ndarray | None = None
     settings: np.ndarray = NOTHING
+    counters: np.ndarray = np.array([1, 1, 0, 0])  # step, whether training, first row: the engine hands over its own
     _computed: tuple[np.ndarray | None, np.ndarray] = NOTHING, NOTHING  # inputs and output of the last `forward`
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        LAYERS[cls.__name__] = cls
+        register(LAYERS, cls.__name__, cls)
 
     # What a layer with parameters, or one that changes the width, overrides.
 
@@ -101,6 +104,7 @@ class Layer:
         self.saved = np.empty((N, self.saved_width(D)), inputs.dtype)
         self.inputs = inputs
         self._computed = inputs, self.output
+        self._check_own(self.forward_kernel)
         self.forward_kernel(*self.forward_kernel.of(self))
         return self.output
 
@@ -113,6 +117,7 @@ class Layer:
         for name in kernel.arguments:
             if name in STORED and getattr(self, name) is None:
                 raise ValueError(f"{type(self).__name__}.backward needs .{name}: call forward first")
+        self._check_own(kernel)
         if self.inputs is not self._computed[0] or self.output is not self._computed[1]:
             self._take_assigned()
         output: np.ndarray = self.output  # type: ignore[assignment]  # forward has set it
@@ -130,6 +135,11 @@ class Layer:
             self.dvalues = np.ascontiguousarray(dvalues)
             kernel(*kernel.of(self))
         return self.dinputs
+
+    def _check_own(self, kernel: Kernel) -> None:
+        """TypeError for what this layer brings along itself, such as `settings`, if the kernel would misread it."""
+        for name in kernel.own:
+            kernel.own_argument(self, name)
 
     def _take_assigned(self) -> None:
         """Check `output` (or `inputs`) where somebody assigned it: kernels believe that shapes meet."""

@@ -94,3 +94,4 @@ class Softmax(Layer):
     forward_kernel = forward_kernel
     backward_kernel = backward_kernel
     probabilities = True
+    distribution = True

@@ -74,7 +74,7 @@ class BinaryCrossentropy(Loss):
     classifies = True
 
     def check_last_layer(self, layer, width):
-        if type(layer).__name__ != "Sigmoid":
+        if not layer.probabilities or layer.distribution:
             raise ValueError(
                 f"BinaryCrossentropy needs probabilities of their own, but the last layer is {layer!r}; "
                 "end with Sigmoid(), or use the loss SigmoidCrossentropy() on the logits"

@@ -86,7 +86,7 @@ class CategoricalCrossentropy(Loss):
 
     def check_last_layer(self, layer, width):
         # after a Sigmoid nothing makes the outputs compete: all of them would learn to say 1
-        if not layer.probabilities or type(layer).__name__ == "Sigmoid" or width < 2:
+        if not layer.distribution or width < 2:
             raise ValueError(
                 f"CategoricalCrossentropy needs the probabilities of at least 2 classes; the last layer is {layer!r} "
                 f"with {width} outputs; end with Softmax(), or use the loss SoftmaxCrossentropy() on the logits"

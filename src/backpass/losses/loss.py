@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from backpass import checks
+from backpass.discovery import register
 from backpass.engine.kernels import Kernel
 from backpass.layers.layer import Layer
 
@@ -48,7 +49,7 @@ class Loss:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        LOSSES[cls.__name__] = cls
+        register(LOSSES, cls.__name__, cls)
 
     def check_last_layer(self, layer: Layer, width: int) -> None:
         """ValueError if this loss makes no sense after that layer."""
@@ -86,7 +87,7 @@ class Loss:
         if targets.ndim == 1:
             kernel, name = self.labels_forward_kernel, "labels"  # type: ignore[assignment]
         arrays |= {"inputs": y_pred, "y_pred": y_pred, "sample_losses": sample_losses, name: targets}
-        kernel(*[arrays[argument] for argument in kernel.arguments])
+        self._call(kernel, arrays)
         return sample_losses
 
     def backward(self, dvalues: Any, y_true: Any) -> np.ndarray:
@@ -118,9 +119,17 @@ class Loss:
         if targets.ndim == 1:
             kernel, name = self.labels_backward_kernel, "labels"  # type: ignore[assignment]
         arrays = {"dvalues": dvalues, "scales": mean_scales(len(dvalues)), "dinputs": dinputs, name: targets}
-        kernel(*[arrays[argument] for argument in kernel.arguments])
+        self._call(kernel, arrays)
         self.dinputs = dinputs
         return dinputs
+
+    def _call(self, kernel: Kernel, arrays: dict[str, np.ndarray]) -> None:
+        """Call a kernel with what flows, and with what the loss brings along itself, such as `settings`."""
+        own = {name: kernel.own_argument(self, name) for name in kernel.own}
+        kernel(*[(arrays | own)[argument] for argument in kernel.arguments])
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("dinputs", "output")}
 
     def config(self) -> dict[str, Any]:
         """The arguments that make this loss anew (JSON)."""

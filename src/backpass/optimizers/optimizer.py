@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from backpass.discovery import register
 from backpass.engine.kernels import Kernel
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {}  # every optimizer class by its name in lower case
@@ -24,7 +25,7 @@ class Optimizer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        OPTIMIZERS[cls.__name__.lower()] = cls
+        register(OPTIMIZERS, cls.__name__.lower(), cls)
 
     def __init__(self, **settings: float):
         self._names = tuple(settings)
@@ -47,15 +48,21 @@ class Optimizer:
             super().__setattr__(name, value)
 
     def attach(self, network: Any, parameters: np.ndarray) -> None:
-        """Make state for a network's parameters, unless there is some."""
-        if self._network is None or self._network() is not network:
+        """Make state for a network's parameters, unless there is some.
+
+        A copy of an optimizer, or one that was pickled, goes on with the first network of the size it knows.
+        """
+        state = [self.__dict__.get(name) for name in self.state_names]
+        copied = self._network is None and all(s is not None and s.shape == parameters.shape for s in state)
+        if not copied and (self._network is None or self._network() is not network):
             self.iterations = 0
-            self._network = weakref.ref(network)
             for name in self.state_names:
                 self.__dict__[name] = np.zeros_like(parameters)
+        self._network = weakref.ref(network)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_names": self._names, "settings": self.settings, "iterations": 0, "_network": None}
+        copies = {name: value.copy() for name, value in self.__dict__.items() if isinstance(value, np.ndarray)}
+        return {**self.__dict__, **copies, "_network": None}
 
     def config(self) -> dict[str, float]:
         """The arguments that make this optimizer anew."""

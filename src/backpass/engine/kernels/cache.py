@@ -6,16 +6,17 @@ A file's name says what its code was made from; what does not agree with its che
 from __future__ import annotations
 
 import hashlib
-import inspect
+import math
 import os
 import platform
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
 
 import numpy as np
@@ -53,27 +54,53 @@ def stamp() -> bytes:
 
 
 def cache_file(function: FunctionType, name: str, dtype: np.dtype[Any]) -> Path | None:
-    """Where this kernel's object code belongs; None for one whose sources cannot be told (a REPL): it is not kept."""
+    """Where this kernel's object code belongs; None for one that is not kept: it uses what cannot be told apart."""
     digest = hashlib.sha256(stamp() + f"{name} {dtype}".encode())
-    if not name.startswith("backpass."):
-        try:
-            for source in sources_of(function):
-                digest.update(source)
-        except (OSError, TypeError):
-            return None
-    return cache_folder() / f"{name.rpartition('.backpass.')[2]}-{dtype}-{digest.hexdigest()[:20]}.o"
+    try:
+        if not name.startswith("backpass."):
+            for ingredient in ingredients(function, set()):
+                digest.update(ingredient)
+        return cache_folder() / f"{name.rpartition('.backpass.')[2]}-{dtype}-{digest.hexdigest()[:20]}.o"
+    except LookupError:
+        return None
+    except RuntimeError as error:  # no home folder
+        say_once(f"backpass: compiled code is not kept: {error}; set BACKPASS_CACHE_DIR")
+        return None
 
 
-def sources_of(function: FunctionType) -> Iterator[bytes]:
-    """All that a user's kernel is made from: its file, those of the functions it calls, the numbers that it sees."""
-    yield Path(function.__code__.co_filename).read_bytes()
-    seen = [function.__globals__[name] for name in function.__code__.co_names if name in function.__globals__]
-    seen += [cell.cell_contents for cell in function.__closure__ or ()]
-    for value in seen:
-        if isinstance(value, int | float | np.generic | tuple):
-            yield repr(value).encode()
-        elif isinstance(value, FunctionType) and not value.__module__.startswith("backpass."):
-            yield Path(inspect.getfile(value)).read_bytes()
+def ingredients(value: Any, seen: set[int]) -> Iterator[bytes]:
+    """All that a user's kernel is made from: code, numbers and arrays, its own and those of the functions it calls.
+
+    LookupError for anything else, a module of constants for instance, whose changes would not be noticed.
+    """
+    if getattr(value, "__module__", None) and str(value.__module__).startswith("backpass."):
+        yield repr(getattr(value, "__qualname__", value)).encode()  # part of the stamp
+    elif isinstance(value, FunctionType):
+        if id(value) in seen:  # it calls itself
+            return
+        seen.add(id(value))
+        yield from ingredients(value.__code__, seen)
+        names = [name for name in value.__code__.co_names if name in value.__globals__]
+        together = [value.__globals__[name] for name in names] + list(value.__defaults__ or ())
+        for part in together + [cell.cell_contents for cell in value.__closure__ or ()]:
+            yield from ingredients(part, seen)
+    elif isinstance(value, CodeType):
+        yield repr((value.co_code, value.co_names, value.co_varnames, value.co_freevars)).encode()
+        for constant in value.co_consts:
+            yield from ingredients(constant, seen)
+    elif isinstance(value, np.ndarray):
+        yield repr((value.dtype, value.shape)).encode() + value.tobytes()
+    elif isinstance(value, tuple):
+        yield b"("
+        for part in value:
+            yield from ingredients(part, seen)
+        yield b")"
+    elif value is None or isinstance(value, int | float | complex | str | bytes | np.generic):
+        yield repr((type(value).__name__, value)).encode()
+    elif value in (math, np) or getattr(value, "__module__", "") in ("math", "numpy", "builtins"):
+        yield repr(value).encode()  # their versions are part of the stamp
+    else:
+        raise LookupError(f"{value!r} is not told apart")
 
 
 def read_entry(file: Path) -> tuple[str, bytes] | None:
@@ -96,6 +123,8 @@ def write_entry(file: Path, symbol: str, code: bytes) -> None:
         beside.write_bytes(f"{checksum}\n{symbol}\n".encode() + code)
         os.replace(beside, file)
     except OSError as error:
+        with suppress(OSError):
+            beside.unlink()
         say_once(f"backpass: {file.parent} cannot be written ({error.strerror}); every process will compile anew")
 
 

@@ -57,9 +57,16 @@ def check_layout() -> None:
     array = np.zeros((2, 3))
     together = (array,)
     read = ctypes.c_int64.from_address
-    shape = read(read(id(array) + ARRAY_SHAPE).value).value
-    found = read(id(together) + TUPLE_SIZE).value, read(id(together) + TUPLE_ITEMS).value
-    if (*found, read(id(array) + ARRAY_DATA).value, shape) != (1, id(array), array.ctypes.data, 2):
+    fields = [read(id(array) + offset).value for offset in (ARRAY_DATA, ARRAY_NDIM, ARRAY_SHAPE, ARRAY_FLAGS)]
+    found = (
+        read(id(together) + TUPLE_SIZE).value,
+        read(id(together) + TUPLE_ITEMS).value,
+        fields[0],
+        fields[1] & 0xFF,
+        read(fields[2]).value,
+        fields[3] & CONTIGUOUS_AND_ALIGNED,
+    )
+    if found != (1, id(array), array.ctypes.data, 2, 2, CONTIGUOUS_AND_ALIGNED):
         raise RuntimeError("this Python or NumPy keeps its arrays in a way that backpass does not know; report it")
 
 

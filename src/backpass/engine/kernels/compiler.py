@@ -57,11 +57,8 @@ class Vector:
     """Annotation of a kernel argument that is one-dimensional, in the kernel's dtype."""
 
 
-class Integers:
-    """Annotation of a kernel argument that is one-dimensional, int64."""
-
-
 # name: (dimensions, dtype or None for the kernel's own, has N rows). Any other name is a matrix of the kernel's dtype.
+FLOWING = ("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true", "labels", "sample_losses", "scales")
 KINDS: dict[str, tuple[int, str | None, bool]] = {
     **dict.fromkeys(("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true"), (2, None, True)),
     "labels": (1, "int64", True),
@@ -72,12 +69,12 @@ KINDS: dict[str, tuple[int, str | None, bool]] = {
     "settings": (1, "float64", False),
     "counters": (1, "int64", False),
 }
-ANNOTATED: dict[Any, tuple[int, str | None, bool]] = {Vector: (1, None, False), Integers: (1, "int64", False)}
 
 
 def kind_of(parameter: inspect.Parameter) -> tuple[int, str | None, bool]:
-    annotation = {"Vector": Vector, "Integers": Integers}.get(parameter.annotation, parameter.annotation)
-    return ANNOTATED.get(annotation) or KINDS.get(parameter.name, (2, None, False))
+    if parameter.annotation in (Vector, "Vector"):
+        return 1, None, False
+    return KINDS.get(parameter.name, (2, None, False))
 
 
 class Kernel:
@@ -95,7 +92,18 @@ class Kernel:
         self.arguments = tuple(parameters)
         self.kinds = tuple(kind_of(parameter) for parameter in parameters.values())
         self.of = attrgetter(*self.arguments)  # the arguments, found by name on an object
+        self.own = [name for name in self.arguments if name not in FLOWING]  # those that a part brings along
         self.addresses: dict[str, int] = {}  # of the machine code in this process, by dtype
+
+    def own_argument(self, owner: Any, name: str) -> np.ndarray:
+        """An argument that a part brings along as an attribute, checked: compiled code believes its kind."""
+        ndim, dtype, _ = self.kinds[self.arguments.index(name)]
+        array: Any = getattr(owner, name, None)
+        fits = isinstance(array, np.ndarray) and array.flags.c_contiguous and array.flags.aligned and array.ndim == ndim
+        if not fits or (array.dtype != dtype if dtype else array.dtype.char not in "fd"):
+            wanted = f"a C-contiguous array of {dtype or 'the dtype of the network'} with {ndim} dimensions"
+            raise TypeError(f"{owner!r}.{name}, which {self.name} asks for, has to be {wanted}")
+        return array
 
     def address(self, dtype: Any = np.float64) -> int:
         """Address of the machine code for float32 or float64, compiled or loaded when first asked for."""

@@ -132,7 +132,7 @@ class Plan:
         self.address = self.words.ctypes.data
         self.keep: list[np.ndarray] = []  # buffers that only their addresses point at
         self.own: list[tuple[Any, str, np.ndarray]] = []  # what parts brought along: valid while it is still theirs
-        self.patches: list[tuple[int, int, int]] = []
+        self.patches: list[tuple[int, int, int]] = []  # of any one worker: they are the same for all
         partitions, block = chain.partitions(rows), chain.block(rows)
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1)
@@ -140,8 +140,8 @@ class Plan:
         tables = [self.table(worker, block, backward, gather) for worker in range(workers)]
         table = self.buffer((workers, len(tables[0])), np.int64)
         table[:] = tables
-        patches = self.buffer((max(1, len(self.patches) // workers), loop.PATCH_WORDS), np.int64)
-        patches[: len(self.patches) // workers] = self.patches[: len(self.patches) // workers] or np.empty((0, 3))
+        patches = self.buffer((len(self.patches), loop.PATCH_WORDS), np.int64)
+        patches[:] = self.patches
         self.set(
             partitions=partitions,
             block=block,
@@ -149,7 +149,7 @@ class Plan:
             table_bytes=table.nbytes // workers,
             calls=(len(tables[0]) - loop.WORKER_WORDS) // RECORD_WORDS,
             patches=patches.ctypes.data,
-            patch_count=len(self.patches) // workers,
+            patch_count=len(patches),
             losses=self.losses.ctypes.data,
             epoch_losses=self.epoch_losses.ctypes.data,
             mode=loop.GRADIENT if backward else loop.EVALUATE,
@@ -194,7 +194,7 @@ class Plan:
         for index, name in enumerate(made.arguments):
             place = places.get(name)
             if place is None:
-                array = made.own_argument(owner, name)
+                array = made.own_argument(owner, name, self.chain.dtype)
                 self.keep.append(array)
                 self.own.append((owner, name, array))
                 place = Place.of(array)
@@ -208,6 +208,7 @@ class Plan:
         """One worker's part: its header, then the records of all calls in their order."""
         chain, dtype = self.chain, self.chain.dtype
         loss = chain.loss
+        self.patches = []
         widths = list(chain.widths)
         counters = self.buffer(loop.COUNTER_WORDS, np.int64)
         scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)

@@ -104,7 +104,7 @@ class Layer:
         self.saved = np.empty((N, self.saved_width(D)), inputs.dtype)
         self.inputs = inputs
         self._computed = inputs, self.output
-        self._check_own(self.forward_kernel)
+        self._check_own(self.forward_kernel, inputs.dtype)
         self.forward_kernel(*self.forward_kernel.of(self))
         return self.output
 
@@ -117,7 +117,6 @@ class Layer:
         for name in kernel.arguments:
             if name in STORED and getattr(self, name) is None:
                 raise ValueError(f"{type(self).__name__}.backward needs .{name}: call forward first")
-        self._check_own(kernel)
         if self.inputs is not self._computed[0] or self.output is not self._computed[1]:
             self._take_assigned()
         output: np.ndarray = self.output  # type: ignore[assignment]  # forward has set it
@@ -125,6 +124,7 @@ class Layer:
             dvalues = checks.matrix(dvalues, "dvalues", dtype=output.dtype)
             if dvalues.shape != output.shape:
                 raise ValueError(f"dvalues has shape {dvalues.shape}; the output has shape {output.shape}")
+        self._check_own(kernel, output.dtype)
         self.dvalues = dvalues
         self.dinputs = np.empty_like(dvalues if self.inputs is None else self.inputs)
         for name in self.parameter_shapes():
@@ -136,10 +136,10 @@ class Layer:
             kernel(*kernel.of(self))
         return self.dinputs
 
-    def _check_own(self, kernel: Kernel) -> None:
+    def _check_own(self, kernel: Kernel, dtype: np.dtype[Any]) -> None:
         """TypeError for what this layer brings along itself, such as `settings`, if the kernel would misread it."""
         for name in kernel.own:
-            kernel.own_argument(self, name)
+            kernel.own_argument(self, name, dtype)
 
     def _take_assigned(self) -> None:
         """Check `output` (or `inputs`) where somebody assigned it: kernels believe that shapes meet."""

@@ -125,7 +125,8 @@ class Loss:
 
     def _call(self, kernel: Kernel, arrays: dict[str, np.ndarray]) -> None:
         """Call a kernel with what flows, and with what the loss brings along itself, such as `settings`."""
-        own = {name: kernel.own_argument(self, name) for name in kernel.own}
+        dtype = arrays[kernel.arguments[0]].dtype
+        own = {name: kernel.own_argument(self, name, dtype) for name in kernel.own}
         kernel(*[(arrays | own)[argument] for argument in kernel.arguments])
 
     def __getstate__(self) -> dict[str, Any]:

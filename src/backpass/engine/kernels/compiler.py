@@ -57,8 +57,8 @@ class Vector:
     """Annotation of a kernel argument that is one-dimensional, in the kernel's dtype."""
 
 
-# name: (dimensions, dtype or None for the kernel's own, has N rows). Any other name is a matrix of the kernel's dtype.
 FLOWING = ("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true", "labels", "sample_losses", "scales")
+# name: (dimensions, dtype or None for the kernel's own, has N rows). Any other name is a matrix of the kernel's dtype.
 KINDS: dict[str, tuple[int, str | None, bool]] = {
     **dict.fromkeys(("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true"), (2, None, True)),
     "labels": (1, "int64", True),
@@ -95,19 +95,22 @@ class Kernel:
         self.own = [name for name in self.arguments if name not in FLOWING]  # those that a part brings along
         self.addresses: dict[str, int] = {}  # of the machine code in this process, by dtype
 
-    def own_argument(self, owner: Any, name: str) -> np.ndarray:
+    def own_argument(self, owner: Any, name: str, real: np.dtype[Any]) -> np.ndarray:
         """An argument that a part brings along as an attribute, checked: compiled code believes its kind."""
-        ndim, dtype, _ = self.kinds[self.arguments.index(name)]
+        ndim, fixed, _ = self.kinds[self.arguments.index(name)]
+        dtype = np.dtype(fixed or real)
         array: Any = getattr(owner, name, None)
         fits = isinstance(array, np.ndarray) and array.flags.c_contiguous and array.flags.aligned and array.ndim == ndim
-        if not fits or (array.dtype != dtype if dtype else array.dtype.char not in "fd"):
-            wanted = f"a C-contiguous array of {dtype or 'the dtype of the network'} with {ndim} dimensions"
+        if not fits or array.dtype != dtype:
+            wanted = f"a C-contiguous array of {dtype} with {ndim} dimensions"
             raise TypeError(f"{owner!r}.{name}, which {self.name} asks for, has to be {wanted}")
         return array
 
     def address(self, dtype: Any = np.float64) -> int:
         """Address of the machine code for float32 or float64, compiled or loaded when first asked for."""
         dtype = np.dtype(dtype)
+        if dtype.char not in "fd":
+            raise TypeError(f"{self.name} is for float32 and float64, not for {dtype}")
         return self.addresses.get(dtype.char) or machine_code(self, dtype)
 
     def __call__(self, *arrays: np.ndarray) -> None:

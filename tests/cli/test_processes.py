@@ -51,7 +51,7 @@ def test_a_second_ctrl_c_ends_at_once(tmp_path):
     out, err = process.communicate(timeout=20)
     assert process.returncode == 1
     assert err.endswith("backpass: interrupted; nothing is kept\n")
-    assert out == ""
+    assert out.count("\n") == 1, "what was inferred"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -95,7 +95,7 @@ def test_an_unfinished_folder_is_removed(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with NewRunFolder(None, "x") as folder:
         (folder / "model.safetensors").write_text("half")
-    assert list((tmp_path / "runs").iterdir()) == []
+    assert list(tmp_path.iterdir()) == [], "the folders on the way neither"
 
 
 def test_two_runs_that_end_at_once_get_a_folder_each(tmp_path, monkeypatch):

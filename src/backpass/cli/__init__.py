@@ -6,6 +6,7 @@ Exit codes: 0; 1 for what went wrong while running, told in one line on stderr; 
 from __future__ import annotations
 
 import sys
+import warnings
 from typing import NoReturn
 
 INTERRUPTED = 130  # what typer makes of Ctrl-C
@@ -14,9 +15,12 @@ INTERRUPTED = 130  # what typer makes of Ctrl-C
 def main() -> None:
     """The `backpass` command."""
     try:
-        from backpass.cli.app import app
+        with warnings.catch_warnings():
+            if not sys.warnoptions:  # what libraries warn of is no message to who uses a command
+                warnings.simplefilter("ignore")
+            from backpass.cli.app import app
 
-        app()
+            app()
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("backpass"):
             raise
@@ -26,6 +30,8 @@ def main() -> None:
         raise SystemExit(1) from None
     except (ValueError, TypeError, ArithmeticError, OSError) as error:
         fail(" ".join(str(error).split()))
+    except KeyboardInterrupt:  # before typer takes care of it
+        fail("interrupted")
     except SystemExit as end:
         if end.code == INTERRUPTED:
             fail("interrupted")

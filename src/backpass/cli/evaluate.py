@@ -30,7 +30,7 @@ def evaluate(
         raise ValueError(
             f"{table.name} has no column {name!r}, the target; it has {listed(table.frame.columns, most=30)}"
         )
-    y = target.for_network(target.encode(table.frame[name]))
+    y = target.for_network(target.encode(table.labels(str(name)) if target.classifies else table.frame[name]))
     trained.load_features()
     figures = trained.network.evaluate(trained.features.transform(frame), y)
     Console(highlight=False).print(figures_table({table.name: {"rows": len(frame), **figures}}, target))

@@ -13,13 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from backpass.cli.targets import listed, plain
+from backpass.cli.targets import LARGEST, listed, plain
 from backpass.datasets.readers import Table
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-LARGEST = float(np.finfo(np.float32).max)
 
 # All that a preprocessor may be made of, besides what skops trusts of scikit-learn and NumPy. The list is fixed here,
 # never read from a file: skops refuses any other type before it makes anything.
@@ -120,17 +118,23 @@ class Features:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of unseen categories, of dates in mixed formats
                 output = step(frame.reset_index(drop=True))
-        except ValueError as error:
-            reason = str(error).splitlines()[0]
+        except (ValueError, TypeError, KeyError, AttributeError) as error:  # the last three: of a tampered run.json
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise ValueError(f"{listed(self.others or self.columns)} cannot be made numbers: {reason}") from None
         if not output.shape[1]:
             raise ValueError(f"{listed(self.columns)}: nothing is left to learn from")
+        beyond = (np.abs(output) > LARGEST).any(axis=0)
+        if beyond.any():  # the numbers come first, in their order
+            held = [*self.numbers, listed(self.others or self.numbers)][min(int(beyond.argmax()), len(self.numbers))]
+            raise ValueError(f"{held} holds values too far from the training part's to be standardised")
         return output
 
     def frame_of(self, table: Table) -> DataFrame:
         """The columns that are needed, in order; others are left out. ValueError naming those that are missing."""
         frame = table.frame
         if not table.named:  # an array's columns are told by their place
+            if self.others:
+                raise ValueError(f"{table.name} holds numbers only; the run needs text or dates: {listed(self.others)}")
             frame = frame.drop(columns=[table.target], errors="ignore")
             if frame.shape[1] != len(self.columns):
                 raise ValueError(f"X has {frame.shape[1]} columns; {len(self.columns)} are expected")

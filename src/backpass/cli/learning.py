@@ -41,7 +41,11 @@ def prepare(
     if wanted not in frame:
         raise ValueError(f"{table.name} has no column {wanted!r}; it has {listed(frame.columns, most=30)}")
     target = read_off(frame[wanted], task)
-    encoded = target.encode(frame[wanted])
+    values = frame[wanted]
+    if target.classifies:
+        values = table.labels(wanted)
+        target = read_off(values, "classification")
+    encoded = target.encode(values)
     samples = frame.drop(columns=[wanted])
     learning, test = split(encoded, max(1, round(len(frame) * test_size)), target, seed)
     train, held_out = Part(samples.iloc[learning], encoded[learning]), Part(samples.iloc[test], encoded[test])
@@ -137,20 +141,29 @@ def learn(
 ) -> tuple[backpass.Network, backpass.History, int]:
     """Build a network and train it. Returned with it: the history, and the epoch whose weights it has."""
     X, y, seed = part.X.astype(np.float32), part.y, options["seed"]
-    network = build(X.shape[1], target, options)
+    hidden = ",".join(map(str, options["hidden"]))
+    try:
+        network = build(X.shape[1], target, options)
+    except (MemoryError, OverflowError, ValueError):  # ValueError: beyond what any array may have
+        raise ValueError(f"--hidden {hidden} asks for more memory than there is") from None
     fitted, validation = np.arange(len(X)), np.arange(0)
     if (rows := round(len(X) * VALIDATION_SHARE)) >= FEWEST_VALIDATION_ROWS:
         fitted, validation = split(part.encoded, rows, target, seed)
     best = BestEpoch(network)
-    history = network.fit(
-        X[fitted],
-        y[fitted],
-        optimizer=OPTIMIZERS[options["optimizer"]](learning_rate=options["learning_rate"]),
-        epochs=options["epochs"],
-        batch_size=options["batch_size"],
-        validation_data=(X[validation], y[validation]) if len(validation) else None,
-        callbacks=[best, *callbacks],
-        threads=options["threads"],
-    )
+    try:
+        history = network.fit(
+            X[fitted],
+            y[fitted],
+            optimizer=OPTIMIZERS[options["optimizer"]](learning_rate=options["learning_rate"]),
+            epochs=options["epochs"],
+            batch_size=options["batch_size"],
+            validation_data=(X[validation], y[validation]) if len(validation) else None,
+            callbacks=[best, *callbacks],
+            threads=options["threads"],
+        )
+    except MemoryError:
+        longer = options["epochs"] > network.parameters.size
+        asked = f"--epochs {options['epochs']}" if longer else f"--hidden {hidden}"
+        raise ValueError(f"{asked} asks for more memory than there is") from None
     best.restore()
     return network, history, best.epoch

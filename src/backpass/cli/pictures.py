@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +17,44 @@ from backpass.cli.run_folder import RunFolder
 FINENESS = 300  # points of the grid along each side of the plane
 MOST_POINTS = 2000  # more dots hide the regions
 GREY = "#777777"
+FONTS = (  # the first, and those of other scripts where a machine has them
+    "DejaVu Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Zen Hei",
+    "WenQuanYi Micro Hei",
+    "Droid Sans Fallback",
+    "PingFang SC",
+    "Microsoft YaHei",
+    "SimHei",
+)
 DARKER = 0.85  # dots than the region of their class
 DOTS = {
     "train": {"s": 16, "edgecolors": "white", "linewidths": 0.4, "zorder": 2},
     "test": {"s": 22, "edgecolors": "black", "linewidths": 0.9, "zorder": 3},
 }
+
+
+@contextmanager
+def or_a_line(path: Path) -> Iterator[None]:
+    """Draw inside it: a picture that fails costs a line on stderr, never the training before it."""
+    from matplotlib import font_manager, rc_context
+
+    present = {font.name for font in font_manager.fontManager.ttflist}
+    try:
+        with warnings.catch_warnings(), rc_context({"font.family": [n for n in FONTS if n in present]}):
+            warnings.simplefilter("ignore")  # of glyphs that no font here has
+            yield
+    except Exception as error:  # the names in somebody's table reach deep into matplotlib
+        path.unlink(missing_ok=True)
+        print(f"backpass: {path.name} is not drawn: {' '.join(str(error).split())}", file=sys.stderr)
+
+
+def literal(text: Any) -> str:
+    """Text in which $ is no beginning of a formula."""
+    return str(text).replace("$", r"\$")
 
 
 def figure(columns: int, width: float, height: float) -> tuple[Any, Any]:
@@ -57,7 +94,7 @@ def curves(path: Path, rows: list[dict[str, float]], kept: int, title: str) -> N
         each.xaxis.get_major_locator().set_params(integer=True)
         each.grid(alpha=0.25)
         each.legend(frameon=False)
-    made.suptitle(title)
+    made.suptitle(literal(title))
     made.savefig(path, dpi=120)
 
 
@@ -91,12 +128,12 @@ def regions(path: Path, run: RunFolder, parts: dict[str, Part], title: str) -> N
         held = np.concatenate([part.encoded for part in parts.values()])  # the corners of the plane may go far beyond
         shared = {"vmin": held.min(), "vmax": held.max(), "cmap": "viridis"}
         surface = axes.pcolormesh(across, up, values.reshape(FINENESS, FINENESS), shading="auto", alpha=0.8, **shared)
-        made.colorbar(surface, ax=axes, label=run.target.name)
+        made.colorbar(surface, ax=axes, label=literal(run.target.name))
     for name, part in parts.items():
         dots, encoded = plane(part.frame, columns)[:MOST_POINTS], part.encoded[:MOST_POINTS]
         style: dict[str, Any] = {"c": colours[encoded] * DARKER} if run.target.classifies else {"c": encoded, **shared}
         axes.scatter(dots[:, 0], dots[:, 1], **style, **DOTS[name])
-    axes.set(xlabel=columns[0], ylabel=columns[1], title=title)
+    axes.set(xlabel=literal(columns[0]), ylabel=literal(columns[1]), title=literal(title))
     axes.set_xlim(across[0], across[-1])
     axes.set_ylim(up[0], up[-1])
     legend(axes, run, colours if run.target.classifies else None)
@@ -116,13 +153,13 @@ def legend(axes: Any, run: RunFolder, colours: np.ndarray | None) -> None:
     entries = []
     if colours is not None and len(colours) <= 20:
         for label, colour in zip(run.target.classes, colours, strict=True):
-            entries.append(Line2D([], [], color=colour * DARKER, label=str(label), **dot))
+            entries.append(Line2D([], [], color=colour * DARKER, label=literal(label), **dot))
     entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor=GREY, label="training part", **dot))
     entries.append(Line2D([], [], markerfacecolor="none", markeredgecolor="black", label="test part", **dot))
     if colours is None:
         axes.figure.legend(handles=entries, loc="outside lower center", frameon=False, ncols=2)
     else:
-        title = run.target.name if len(entries) > 2 else f"{len(colours)} classes"
+        title = literal(run.target.name) if len(entries) > 2 else f"{len(colours)} classes"
         axes.figure.legend(handles=entries, loc="outside right upper", frameon=False, title=title)
 
 

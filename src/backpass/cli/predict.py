@@ -31,11 +31,12 @@ def predict(
     predictions = trained.target.from_network(trained.network.predict(X))
     if trained.target.classifies:
         writer.writerow(["prediction", *(f"probability_{label}" for label in trained.target.classes)])
-        for label, probabilities in zip(predictions, trained.network.predict_proba(X).tolist(), strict=True):
-            writer.writerow([label, *(f"{probability:.6g}" for probability in probabilities)])
+        # as strings: the shortest that give back the same float32, where Python would spell out a float64
+        for label, probabilities in zip(predictions, trained.network.predict_proba(X).astype(str), strict=True):
+            writer.writerow([label, *probabilities])
     else:
         writer.writerow(["prediction"])
-        writer.writerows([f"{value:.9g}"] for value in predictions)
+        writer.writerows([repr(value)] for value in predictions)
     if not output:
         typer.echo(text.getvalue(), nl=False)
         return

@@ -10,19 +10,32 @@ run.json              data, options, versions, figures: a folder that holds it i
 from __future__ import annotations
 
 import json
+import math
 import os
+import reprlib
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from backpass.cli.features import Features
-from backpass.cli.targets import Target
+from backpass.cli.targets import TASKS, Target
 from backpass.network import Network
 
 MODEL, PREPROCESSOR, RUN = "model.safetensors", "preprocessor.skops", "run.json"
 HISTORY, CURVES, REGIONS = "history.csv", "curves.png", "regions.png"
 ALL = (MODEL, PREPROCESSOR, HISTORY, CURVES, REGIONS, RUN)  # run.json last: it says that the others are there
+KEYS = ("data", "options", "versions", "figures")  # what run.json holds
 RUNS = Path("runs")
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder is one of ours."""
+    try:
+        read_record(path / RUN)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 class RunFolder:
@@ -39,12 +52,11 @@ class RunFolder:
             what = "is no run folder: it holds no run.json" if path.exists() else "does not exist"
             raise FileNotFoundError(f"{path} {what}; backpass train makes run folders")
         try:
-            record = json.loads((path / RUN).read_text(encoding="utf-8"))
+            record = read_record(path / RUN)
             data = record["data"]
-            record["options"], record["versions"], record["figures"]["train"], record["figures"]["test"]
-            features = Features(list(data["features"]), list(data["numbers"]))
-            target = Target(**data["target"])
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            features, target = Features(data["features"], data["numbers"]), Target(**data["target"])
+            refuse_odd(record, target)
+        except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path / RUN} is not what backpass train writes: {error!r}") from None
         network = Network.load(path / MODEL)
         outputs = len(target.classes) if target.classifies else 1
@@ -55,8 +67,51 @@ class RunFolder:
     def load_features(self) -> None:
         """Read the preprocessor too, which takes a second."""
         self.features.load(self.path / PREPROCESSOR)
-        if self.features.pipeline.n_features_in_ != len(self.features.columns):
+        if getattr(self.features.pipeline, "n_features_in_", None) != len(self.features.columns):
             raise ValueError(f"{self.path / PREPROCESSOR} does not fit {RUN}: its columns are others")
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """What run.json holds. ValueError where it is none of ours."""
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(record, dict) or any(not isinstance(record.get(key), dict) for key in KEYS):
+        raise ValueError(f"it does not hold {', '.join(KEYS)}")
+    return record
+
+
+def refuse_odd(record: dict[str, Any], target: Target) -> None:
+    """KeyError, TypeError for a key that is missing, or whose value is not what a command may meet there."""
+
+    def hold(holder: dict[str, Any], kinds: Any, *keys: str) -> None:
+        for key in keys:
+            if not isinstance(holder[key], kinds):
+                raise TypeError(f"{key} is {reprlib.repr(holder[key])}")
+
+    data, figures, number = record["data"], record["figures"], (int, float)
+    hold(data, str, "source")
+    hold(data, int, "rows")
+    hold(data, list, "features", "numbers")
+    features = data["features"]
+    if not features or any(not isinstance(name, str) for name in features) or len(set(features)) < len(features):
+        raise TypeError(f"features are {reprlib.repr(data['features'])}")
+    if data["numbers"] != [name for name in data["features"] if name in data["numbers"]]:
+        raise TypeError(f"numbers are {reprlib.repr(data['numbers'])}")
+    held = vars(target)
+    hold(held, str, "name", "task")
+    hold(held, list, "classes")
+    hold(held, number, "mean", "scale")
+    if target.task not in TASKS[1:] or any(not isinstance(label, (str, *number)) for label in target.classes):
+        raise TypeError(f"target is {reprlib.repr(held)}")
+    if not (math.isfinite(target.mean) and math.isfinite(target.scale) and target.scale > 0):
+        raise TypeError(f"mean is {target.mean} and scale is {target.scale}")
+    hold(figures, int, "epochs", "kept_epoch")
+    hold(figures, dict, "train", "test")
+    for part in ("train", "test"):
+        hold(figures[part], int, "rows")
+        hold(figures[part], number, "loss", target.figure)
 
 
 class NewRunFolder:
@@ -70,9 +125,13 @@ class NewRunFolder:
         if out is not None and (out.exists() or out.is_symlink()):
             if not out.is_dir():
                 raise FileExistsError(f"{out} is a file; name a folder")
-            if any(out.iterdir()) and not (out / RUN).is_file():
+            if any(out.iterdir()) and not is_run(out):
                 raise FileExistsError(f"{out} is not empty and no run folder; name another")
+            for name in ALL:
+                if (out / name).is_dir():
+                    raise FileExistsError(f"{out / name} is a folder, where a file is to be; name another --out")
         self.beside: Path | None = None
+        self.made: list[Path] = []
 
     def __enter__(self) -> NewRunFolder:
         if self.wanted is None:
@@ -80,15 +139,24 @@ class NewRunFolder:
         else:  # a folder that is there may be all that may be written to, or a disk of its own
             parent = self.wanted if self.wanted.is_dir() else Path(os.path.abspath(self.wanted)).parent
         self.beside = parent / f".{self.name}.unfinished.{os.getpid()}"
+        self.made = [folder for folder in (parent, *parent.parents) if not os.path.lexists(folder)]
         try:
             self.beside.mkdir(parents=True)
         except OSError as error:
+            self._tidy()
             raise OSError(f"{parent} cannot hold a run folder: {error.strerror}") from None
         return self
 
     def __exit__(self, *error: object) -> None:
         assert self.beside is not None
         shutil.rmtree(self.beside, ignore_errors=True)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove the folders made on the way, where nothing came to be in them."""
+        for folder in self.made:
+            with suppress(OSError):  # it is not empty
+                folder.rmdir()
 
     def __truediv__(self, name: str) -> Path:
         assert self.beside is not None

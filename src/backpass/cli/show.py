@@ -33,7 +33,7 @@ def show(run: str = typer.Argument(help="A run folder that backpass train left."
     grid.add_section()
     grid.add_row("all", "", "", f"{network.dtype}", f"{network.parameters.size}")
     console.print(grid)
-    console.print(figures_table(record["figures"], target))
+    console.print(figures_table({part: record["figures"][part] for part in ("train", "test")}, target))
 
     data = record["data"]
     typer.echo(f"data       {data['source']}, {data['rows']} rows")

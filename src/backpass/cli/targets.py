@@ -12,6 +12,7 @@ from backpass import checks
 if TYPE_CHECKING:
     from pandas import Series
 
+LARGEST = float(np.finfo(np.float32).max)
 TASKS = ("auto", "classification", "regression")
 MOST_CLASSES = 20  # more different whole numbers than this are read as quantities
 
@@ -49,7 +50,14 @@ class Target:
     def standardise(self, numbers: np.ndarray) -> None:
         """Take mean and scale from the training part."""
         if not self.classifies:
-            self.mean, self.scale = float(numbers.mean()), float(numbers.std()) or 1.0
+            with np.errstate(all="ignore"):
+                self.mean, self.scale = float(numbers.mean()), float(numbers.std())
+            if not self.scale and (numbers == numbers[0]).all():
+                self.mean, self.scale = float(numbers[0]), 1.0
+            if not (np.isfinite([self.mean, self.scale]).all() and self.scale):
+                raise ValueError(
+                    f"{self.name} goes from {numbers.min():g} to {numbers.max():g}, which cannot be standardised"
+                )
 
     def encode(self, values: Series) -> np.ndarray:
         """Class indices (N,), or numbers (N,) as they are. ValueError naming the first value that does not fit."""
@@ -57,14 +65,28 @@ class Target:
         if not self.classifies:
             return numbers_of(values)
         indices = {label: index for index, label in enumerate(self.classes)}
-        labels = [plain(value) for value in values]
-        for row, label in enumerate(labels):
-            if label not in indices:
-                raise ValueError(f"{self.name} holds {label!r} in row {row}; the classes are {listed(self.classes)}")
-        return np.array([indices[label] for label in labels], np.int64)
+        # what a file makes of a label depends on its neighbours: 1 beside a is text, alone it is a number
+        texts = {str(label): index for label, index in indices.items()}
+        codes, found = values.factorize()
+        labels = [plain(value) for value in found]
+        classes = np.array([indices.get(label, texts.get(str(label), -1)) for label in labels], np.int64)
+        encoded = classes[codes]
+        if (encoded < 0).any():
+            row = int(encoded.argmin())
+            label = labels[codes[row]]
+            raise ValueError(f"{self.name} holds {label!r} in row {row}; the classes are {listed(self.classes)}")
+        return encoded
 
     def for_network(self, encoded: np.ndarray) -> np.ndarray:
-        return encoded if self.classifies else (encoded - self.mean) / self.scale
+        if self.classifies:
+            return encoded
+        with np.errstate(over="ignore"):
+            scaled = (encoded - self.mean) / self.scale
+        beyond = np.abs(scaled) > LARGEST
+        if beyond.any():
+            value = encoded[beyond.argmax()]
+            raise ValueError(f"{self.name} holds {value:g}, too far from the training part's mean {self.mean:g}")
+        return scaled
 
     def from_network(self, predicted: np.ndarray) -> list[Any]:
         """Labels, or numbers on the scale of the data."""
@@ -89,7 +111,7 @@ def read_off(values: Series, task: str = "auto") -> Target:
         if (numbers == numbers[0]).all():
             raise ValueError(f"{name} is {numbers[0]:g} in every row; there is nothing to learn")
         return Target(name, task)
-    found = {plain(value) for value in values}
+    found = {plain(value) for value in values.unique()}
     classes = sorted(found, key=lambda label: (isinstance(label, str), label))  # numbers before strings
     if len(classes) < 2:
         raise ValueError(f"{name} is {classes[0]!r} in every row; at least two classes are needed")

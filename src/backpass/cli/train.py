@@ -17,12 +17,15 @@ from rich.table import Table as Grid
 
 import backpass
 from backpass.cli import run_folder
+from backpass.cli.features import Features
 from backpass.cli.learning import Interrupt, Part, activations, learn, prepare
 from backpass.cli.run_folder import NewRunFolder, RunFolder
 from backpass.cli.targets import TASKS, Target, listed
 from backpass.datasets.builtin import BUILTIN
 from backpass.datasets.readers import read
 from backpass.optimizers.optimizer import OPTIMIZERS
+
+MOST_EPOCHS = 10**9  # each leaves a row in the history
 
 
 def widths_of(hidden: str) -> list[int]:
@@ -68,7 +71,9 @@ def train(
     task: str = typer.Option("auto", callback=one_of(TASKS), help=names(TASKS)),
     hidden: str = typer.Option("64,64", help="Widths of the hidden layers; an empty string for none."),
     activation: str = typer.Option("relu", callback=one_of(activations()), help=names(activations())),
-    epochs: int = typer.Option(200, min=1, help="Passes over the training part. The best one's weights are kept."),
+    epochs: int = typer.Option(
+        200, min=1, max=MOST_EPOCHS, help="Passes over the training part. The best one's weights are kept."
+    ),
     batch_size: int = typer.Option(32, min=1, help="Samples a step."),
     learning_rate: float = typer.Option(0.003, callback=positive, help="Size of the steps, above 0."),
     optimizer: str = typer.Option("adam", callback=one_of(sorted(OPTIMIZERS)), help=names(sorted(OPTIMIZERS))),
@@ -100,14 +105,16 @@ def train(
     if not wanted:
         columns = listed(table.frame.columns, most=30)
         raise typer.BadParameter(f"name the column to predict: {columns}", param_hint="--target")
+    if not table.named and wanted != table.target:
+        raise typer.BadParameter(f"an .npz file's target is {table.target}, not {wanted}", param_hint="--target")
     features, kind, parts = prepare(table, wanted, task, test_size, seed)
+    for note in table.notes:
+        typer.echo(note)
+    typer.echo(inferred(kind, features))
     try:
         with Interrupt() as interrupt, NewRunFolder(Path(out) if out else None, table.name) as folder:
-            try:
-                with ProgressBar(interrupt) as bar:
-                    network, history, kept = learn(parts["train"], kind, options, [interrupt, bar])
-            except MemoryError:
-                raise ValueError(f"--hidden {hidden} asks for more memory than there is") from None
+            with ProgressBar(interrupt) as bar:
+                network, history, kept = learn(parts["train"], kind, options, [interrupt, bar])
             run = RunFolder(Path(), network, features, kind, {})
             run.record = record(data, run, parts, options, history, kept)
             fill(folder, run, parts, history, kept, f"{table.name}: {kind.name}")
@@ -121,6 +128,13 @@ def train(
         typer.echo(f"epoch {kept} of {history.epochs} is kept: it did best on the validation part")
     Console(highlight=False).print(figures_table(run.record["figures"], kind))
     typer.echo(f"{run.path} holds the run; next: backpass predict {quoted(run.path)} {quoted(data)} -o predictions.csv")
+
+
+def inferred(target: Target, features: Features) -> str:
+    """What the table was taken for, in one line."""
+    what = f", {len(target.classes)} classes" if target.classifies else ""
+    numbers, others = len(features.numbers), len(features.others)
+    return f"{target.task} of {target.name}{what}; columns: {numbers} as numbers, {others} as text or dates"
 
 
 def record(
@@ -158,9 +172,11 @@ def fill(
     run.network.save(folder / run_folder.MODEL)
     (folder / run_folder.PREPROCESSOR).write_bytes(run.features.dumps())
     (folder / run_folder.HISTORY).write_text(csv_text(history.rows()), encoding="utf-8")
-    pictures.curves(folder / run_folder.CURVES, history.rows(), kept, title)
+    with pictures.or_a_line(folder / run_folder.CURVES):
+        pictures.curves(folder / run_folder.CURVES, history.rows(), kept, title)
     if len(run.features.columns) == 2 and not run.features.others:
-        pictures.regions(folder / run_folder.REGIONS, run, parts, title)
+        with pictures.or_a_line(folder / run_folder.REGIONS):
+            pictures.regions(folder / run_folder.REGIONS, run, parts, title)
     text = json.dumps(run.record, indent=2, ensure_ascii=False)
     (folder / run_folder.RUN).write_text(text + "\n", encoding="utf-8")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from backpass import checks
 from backpass.datasets.builtin import BUILTIN, builtin
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pandas import DataFrame, Series
 
 
 @dataclass
@@ -30,12 +31,26 @@ class Table:
         The column to predict, where the data say which.
     named : bool
         Whether the columns have names of their own; an array's are told apart by their place.
+    notes : list of str
+        What was done to the columns, in words.
+    written : callable, optional
+        Returns a column's text, where the file has any.
     """
 
     name: str
     frame: DataFrame
     target: str | None = None
     named: bool = True
+    notes: list[str] = field(default_factory=list)
+    written: Callable[[str], Series] | None = None
+
+    def labels(self, column: str) -> Series:
+        """A column as it was written: 007 and TRUE are no number and no boolean where they are names."""
+        values = self.frame[column]
+        if self.written is None or values.dtype.kind not in "iufb":
+            return values
+        text = self.written(column)
+        return values if (text == values.astype(str)).all() else text
 
 
 def read(data: str | Path) -> Table:
@@ -59,9 +74,7 @@ def read(data: str | Path) -> Table:
     if not len(table.frame):
         raise ValueError(f"{path} has no rows; at least one sample is needed")
     table.frame.columns = table.frame.columns.astype(str)
-    if table.frame.columns.has_duplicates:
-        twice = table.frame.columns[table.frame.columns.duplicated()][0]
-        raise ValueError(f"{path} has two columns named {twice!r}; rename one")
+    refuse_twice(path, table.frame.columns)
     return table
 
 
@@ -76,11 +89,30 @@ def unreadable(path: Path, error: Exception) -> Exception:
 def read_csv(path: Path) -> Table:
     import pandas
 
+    def parsed(**options: Any) -> DataFrame:
+        return pandas.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False, **options)
+
     try:
-        frame = pandas.read_csv(path, low_memory=False, skipinitialspace=True, index_col=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pandas.errors.ParserWarning)  # else fields beyond the header are cut
+            frame = parsed()
+        header = parsed(header=None, nrows=1, dtype=str, keep_default_na=False).iloc[0]
+    except pandas.errors.ParserWarning:
+        raise ValueError(f"{path} has rows with more fields than its header names") from None
     except Exception as error:  # a broken file makes these libraries raise whatever their parsers stumble over
         raise unreadable(path, error) from None
-    return Table(path.stem, frame)
+    refuse_twice(path, header[header != ""])
+    table = Table(path.stem, frame, written=lambda column: parsed(usecols=[column], dtype=str)[column].str.strip())
+    if header[0] == "" and np.array_equal(frame.iloc[:, 0], np.arange(len(frame))):
+        table.frame = frame.iloc[:, 1:]
+        table.notes.append(f"the first column of {path} has no name and counts the rows; it is left out")
+    return table
+
+
+def refuse_twice(path: Path, names: Any) -> None:
+    twice = names[names.duplicated()]
+    if len(twice):
+        raise ValueError(f"{path} has two columns named {next(iter(twice))!r}; rename one")
 
 
 def read_parquet(path: Path) -> Table:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Sequence
@@ -27,15 +28,28 @@ VERSION = "1"
 
 
 def write_whole(path: str | Path, content: bytes) -> None:
-    """Write a file beside and rename it: a reader finds the old one or the new one, never half of it."""
+    """Write a file beside and rename it: a reader finds the old one or the new one, never half of it.
+
+    What is there and no regular file, a device or a pipe, is written into. Links are followed.
+    """
     path = Path(path)
-    beside = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file")
+    beside = None
     try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)
+            return
+        end = Path(os.path.realpath(path))  # where links lead: a link stays a link
+        beside = end.with_name(f".{end.name}.{os.getpid()}.{threading.get_ident()}")
         beside.write_bytes(content)
-        os.replace(beside, path)
+        if end.exists():
+            shutil.copymode(end, beside)
+        os.replace(beside, end)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
+        if beside is not None:
+            with suppress(OSError):
+                beside.unlink()
         raise type(error)(f"{path} cannot be written: {error.strerror}") from None
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas
 import pytest
 
+from backpass import Network
 from tests.cli.runs import QUICK
 
 
@@ -155,3 +156,61 @@ def test_an_out_that_cannot_be_made_is_told_before_training(refused, tmp_path):
 
 def test_more_neurons_than_memory_are_told(refused):
     assert "--hidden" in refused("train", "iris", "--hidden", "1000000,100000000")
+
+
+def test_a_target_that_an_npz_does_not_have_is_wrong_usage(command):
+    np.savez("t.npz", X=np.eye(20), y=np.arange(20) % 2)
+    result = command("train", "t.npz", "--target", "x0")
+    assert result.code == 2
+    assert "--target" in result.err
+    assert command("train", "t.npz", "--target", "y", *QUICK).code == 0
+
+
+@pytest.mark.parametrize(
+    "y", [[1e308, -1e308] * 10, [5e-324, 0.0] * 10, [1e200, -1e200] * 10], ids=["mean", "nearly-zero", "scale"]
+)
+def test_targets_that_cannot_be_standardised_are_told(refused, y):
+    np.savez("t.npz", X=np.arange(20.0)[:, None], y=y)
+    assert "y goes from" in refused("train", "t.npz", "--task", "regression")
+
+
+def test_a_target_too_far_from_the_others_is_told(command, refused):
+    frame = pandas.DataFrame({"a": np.arange(20), "y": np.arange(20) * 0.5e-30})
+    frame.to_csv("t.csv", index=False)
+    command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
+    frame.assign(y=1e30).to_csv("new.csv", index=False)
+    assert "y holds 1e+30" in refused("evaluate", "run", "new.csv")
+
+
+def test_a_column_that_overflows_when_standardised_is_named(command, refused):
+    frame = pandas.DataFrame({"a": np.arange(20), "b": np.arange(20) * 1e-30, "y": ["u", "v"] * 10})
+    frame.to_csv("t.csv", index=False)
+    command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
+    frame.assign(b=1e30).to_csv("new.csv", index=False)
+    assert "b holds values too far" in refused("predict", "run", "new.csv")
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--epochs", 10**9), ("--hidden", 10**12), ("--hidden", 10**30), ("--hidden", "8,9" + "0" * 18)],
+)
+def test_what_asks_for_too_much_memory_is_named(refused, monkeypatch, option, value):
+    def full(*arguments, **options):
+        raise MemoryError
+
+    monkeypatch.setattr(Network, "fit", full)
+    assert f"{option} {value} asks for more memory" in refused("train", "iris", option, value)
+
+
+def test_epochs_beyond_counting_are_wrong_usage(command):
+    result = command("train", "iris", "--epochs", 10**20)
+    assert result.code == 2
+    assert "--epochs" in result.err
+
+
+def test_an_interrupt_before_the_command_is_one_line(refused, monkeypatch):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backpass.cli.app.app", interrupted)
+    assert refused("train", "iris") == "backpass: interrupted\n"

@@ -6,6 +6,10 @@ import numpy as np
 import pandas
 import pytest
 
+from backpass.cli import targets
+from backpass.cli.run_folder import RunFolder
+from backpass.cli.targets import Target
+from backpass.datasets.readers import read
 from tests.cli.runs import QUICK, record_of
 
 
@@ -157,3 +161,65 @@ def test_what_is_no_run_folder_is_told(refused, name, run):
 def test_output_that_cannot_be_written_is_told(command, refused):
     command("train", "iris", *QUICK, "--out", "run")
     assert "nowhere/p.csv cannot be written" in refused("predict", "run", "iris", "-o", "nowhere/p.csv")
+
+
+@pytest.mark.parametrize("written", [["007", "012"], ["TRUE", "FALSE"], ["1.10", "2.35"], ["+1", "-1"]])
+def test_labels_come_back_as_the_csv_has_them(command, written):
+    rows = [f"{index},{written[index % 2]}" for index in range(40)]
+    Path("t.csv").write_text("\n".join(["a,y", *rows]) + "\n")
+    command("train", "t.csv", "--target", "y", "--task", "classification", *QUICK, "--out", "run")
+    head, *lines = command("predict", "run", "t.csv").out.splitlines()
+    assert sorted(head.split(",")[1:]) == sorted(f"probability_{label}" for label in written)
+    assert {line.split(",")[0] for line in lines} <= set(written)
+    assert command("evaluate", "run", "t.csv").code == 0
+    Path("part.csv").write_text("\n".join(["a,y", *rows[1::2]]) + "\n")
+    assert command("evaluate", "run", "part.csv").code == 0
+
+
+def test_labels_that_are_numbers_alone_are_found_among_strings(command):
+    Path("t.csv").write_text("a,y\n" + "1,a\n2,1\n" * 20)
+    command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
+    Path("part.csv").write_text("a,y\n" + "2,1\n" * 20)
+    result = command("evaluate", "run", "part.csv")
+    assert result.code == 0, result.err
+
+
+def test_numbers_are_written_in_full(command):
+    command("train", "iris", *QUICK, "--out", "run")
+    command("train", "diabetes", *QUICK, "--out", "numbers")
+    trained = RunFolder.load("run")
+    trained.load_features()
+    X = trained.features.transform(trained.features.frame_of(read("iris")))
+    command("predict", "run", "iris", "-o", "p.csv")
+    written = pandas.read_csv("p.csv", dtype={f"probability_{name}": np.float32 for name in trained.target.classes})
+    assert np.array_equal(written.iloc[:, 1:].to_numpy(), trained.network.predict_proba(X))
+    trained = RunFolder.load("numbers")
+    trained.load_features()
+    X = trained.features.transform(trained.features.frame_of(read("diabetes")))
+    lines = command("predict", "numbers", "diabetes").out.splitlines()[1:]
+    assert list(map(float, lines)) == trained.target.from_network(trained.network.predict(X))
+
+
+def test_an_npz_is_no_table_with_text(command, refused):
+    pandas.DataFrame({"a": np.arange(20), "b": ["p", "q"] * 10, "y": ["u", "v"] * 10}).to_csv("t.csv", index=False)
+    command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
+    np.savez("new.npz", X=np.ones((3, 2)))
+    assert "holds numbers only; the run needs text or dates: b" in refused("predict", "run", "new.npz")
+
+
+def test_a_folder_is_no_output(command, refused):
+    command("train", "iris", *QUICK, "--out", "run")
+    assert refused("predict", "run", "iris", "-o", "/") == "backpass: / is a folder; name a file\n"
+
+
+def test_labels_of_many_rows_are_encoded_at_once():
+    labels = pandas.Series(np.random.default_rng(0).choice(["u", "v", "w"], 200_000))
+    target = Target("y", "classification", ["u", "v", "w"])
+    called = []
+    targets.plain, original = lambda value: called.append(value) or original(value), targets.plain
+    try:
+        encoded = target.encode(labels)
+    finally:
+        targets.plain = original
+    assert len(called) == 3
+    assert [target.classes[index] for index in encoded] == labels.tolist()

@@ -115,3 +115,42 @@ def test_csv_and_parquet_of_one_table_give_runs_that_take_each_others_data(comma
     frame.to_parquet("t.parquet")
     command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
     assert command("predict", "run", "t.csv").out == command("predict", "run", "t.parquet").out
+
+
+def keys_of(record, path=()):
+    """Every key of a run.json but those of options and versions, which are only shown."""
+    for key, value in record.items():
+        yield (*path, key)
+        if isinstance(value, dict) and key not in ("options", "versions"):
+            yield from keys_of(value, (*path, key))
+
+
+ODD = [None, -1, "x", [], [[]], {}, [1], ["a", "a"], {"a": {}}, float("nan"), True, 10**400]
+
+
+def test_whatever_stands_in_run_json_is_told_in_one_line(run, command):
+    whole = (run / "run.json").read_text()
+    for keys in keys_of(json.loads(whole)):
+        for odd in ["missing", *ODD]:
+            record = json.loads(whole)
+            holder = record
+            for key in keys[:-1]:
+                holder = holder[key]
+            if odd == "missing":
+                del holder[keys[-1]]
+            else:
+                holder[keys[-1]] = odd
+            (run / "run.json").write_text(json.dumps(record))
+            for arguments in (("show", "run"), ("evaluate", "run", "iris")):
+                result = command(*arguments)  # an exception that main lets through fails the test
+                assert result.code in (0, 1), (keys, odd, result)
+                assert result.code == (result.err.count("\n") == 1), (keys, odd, result)
+                if odd == "missing" and keys[-1] not in ("classes", "mean", "scale"):
+                    assert result.code == 1, keys
+
+
+def test_a_run_json_nested_too_deeply_is_told(run, refused):
+    (run / "run.json").write_text('{"data":' * 100_000)
+    assert "run.json" in refused("show", "run")
+    (run / "run.json").write_text("[" * 100_000)
+    assert "run.json" in refused("predict", "run", "iris")

@@ -1,12 +1,21 @@
 """backpass train: what it learns, what it leaves behind."""
 
+import importlib
+import warnings
+from pathlib import Path
+
 import numpy as np
 import pandas
 import pytest
 
 from backpass import Network
+from backpass.cli import pictures
+from backpass.cli.pictures import literal
+from backpass.datasets.readers import read
 from backpass.layers.layer import LAYERS
 from tests.cli.runs import QUICK, record_of
+
+train_command = importlib.import_module("backpass.cli.train")
 
 
 @pytest.mark.parametrize(
@@ -210,3 +219,85 @@ def test_a_failed_training_leaves_nothing(refused, tmp_path):
     message = refused("train", "iris", "--optimizer", "sgd", "--learning-rate", 1e30, "--out", "run")
     assert "step" in message
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_line_says_what_was_inferred(command, mixed):
+    mixed.to_parquet("mixed.parquet")
+    result = command("train", "mixed.parquet", "--target", "label", *QUICK)
+    record = record_of("runs/mixed-1")["data"]
+    numbers = len(record["numbers"])
+    others = len(record["features"]) - numbers
+    assert (
+        f"classification of label, 2 classes; columns: {numbers} as numbers, {others} as text or dates\n" in result.out
+    )
+    assert "regression of progression; columns: 10 as numbers" in command("train", "diabetes", *QUICK).out
+
+
+def test_an_index_that_pandas_wrote_is_no_feature(command):
+    pandas.DataFrame({"a": np.arange(20) % 7, "y": ["u", "v"] * 10}).to_csv("t.csv")
+    result = command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
+    assert "has no name and counts the rows; it is left out\n" in result.out
+    assert record_of("run")["data"]["features"] == ["a"]
+
+
+NAMES = ["$x", "a$b$c", r"$\frac{$", "温度", "_under", "a\nb", "^"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("task", ["classification", "regression"])
+def test_pictures_are_drawn_whatever_the_names_are(command, name, task):
+    y = [1.5, 2.5] * 10 if task == "regression" else [name, "other"] * 10
+    pandas.DataFrame({name: np.arange(20), "b": 1.0 * np.arange(20) ** 2, name + "y": y}).to_parquet("t.parquet")
+    result = command("train", "t.parquet", "--target", name + "y", *QUICK, "--out", "run")
+    assert (result.code, result.err) == (0, "")
+    assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "regions.png"}
+
+
+def test_dollars_are_shown_as_they_are():
+    from matplotlib.text import Text
+
+    for name in ("$x", "a$b$c", r"$\frac{$", r"a\$b$"):
+        assert Text()._preprocess_math(literal(name)) == (name, False)
+
+
+def test_a_picture_that_fails_does_not_lose_the_training(command, monkeypatch):
+    def failing(*arguments):
+        raise RuntimeError("no\nfont")
+
+    monkeypatch.setattr(pictures, "figure", failing)
+    result = command("train", "spiral", *QUICK, "--out", "run")
+    assert result.code == 0
+    assert result.err == "backpass: curves.png is not drawn: no font\nbackpass: regions.png is not drawn: no font\n"
+    assert record_of("run")["figures"]
+
+
+@pytest.mark.parametrize("record", ["", "{}", '{"data": 1}', "[" * 100000])
+def test_a_folder_with_another_run_json_is_not_ours(refused, tmp_path, record):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/run.json").write_text(record)
+    assert "mine is not empty and no run folder" in refused("train", "iris", *QUICK, "--out", "mine")
+    assert (tmp_path / "mine/run.json").read_text() == record
+
+
+def test_a_folder_where_a_file_is_to_be_is_told_before_training(command, refused, monkeypatch):
+    command("train", "iris", *QUICK, "--out", "run")
+    Path("run/model.safetensors").unlink()
+    Path("run/model.safetensors").mkdir()
+    monkeypatch.setattr(train_command, "learn", None)
+    assert "run/model.safetensors is a folder" in refused("train", "iris", *QUICK, "--out", "run")
+    assert record_of("run")["data"]["source"] == "iris"
+
+
+def test_a_failed_run_leaves_no_folders_on_the_way(refused, tmp_path):
+    refused("train", "iris", "--optimizer", "sgd", "--learning-rate", 1e30, "--out", "a/b/run")
+    refused("train", "iris", "--optimizer", "sgd", "--learning-rate", 1e30)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_library_that_warns_is_not_heard(command, monkeypatch):
+    def warning(*arguments):
+        warnings.warn("mind the gap", stacklevel=1)
+        return read(*arguments)
+
+    monkeypatch.setattr(train_command, "read", warning)
+    assert command("train", "iris", *QUICK).err == ""

@@ -61,3 +61,52 @@ def test_a_file_named_like_a_built_in_does_not_hide_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "iris").write_text("mine")
     assert len(read("iris").frame) == 150
+
+
+@pytest.mark.parametrize("text", ["a,b\n1,2,3\n4,5,6\n", "a,b\n1,2\n3,4,5\n"])
+def test_rows_with_more_fields_than_the_header_are_refused(tmp_path, text):
+    (tmp_path / "t.csv").write_text(text)
+    with pytest.raises(ValueError, match=r"t\.csv") as caught:
+        read(tmp_path / "t.csv")
+    assert "\n" not in str(caught.value)
+
+
+def test_commas_at_the_end_of_rows_are_no_fields(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,02,\n3,04,\n")
+    table = read(tmp_path / "t.csv")
+    assert table.frame.to_numpy().tolist() == [[1, 2], [3, 4]]
+    assert table.labels("b").tolist() == ["02", "04"]
+
+
+def test_a_csv_column_named_twice_is_refused(tmp_path):
+    (tmp_path / "t.csv").write_text("a,b, a\n1,2,3\n")
+    with pytest.raises(ValueError, match=r"t\.csv has two columns named 'a'; rename one"):
+        read(tmp_path / "t.csv")
+
+
+def test_a_column_without_name_that_counts_the_rows_is_left_out(tmp_path):
+    pandas.DataFrame({"a": [5, 6]}).to_csv(tmp_path / "t.csv")
+    table = read(tmp_path / "t.csv")
+    assert list(table.frame) == ["a"]
+    assert "no name" in table.notes[0]
+    pandas.DataFrame({"a": [5, 6]}, index=[1, 0]).to_csv(tmp_path / "t.csv")
+    table = read(tmp_path / "t.csv")
+    assert list(table.frame) == ["Unnamed: 0", "a"]
+    assert table.notes == []
+
+
+@pytest.mark.parametrize(
+    ("written", "labels"),
+    [
+        (["007", "012"], ["007", "012"]),
+        (["TRUE", "FALSE"], ["TRUE", "FALSE"]),
+        (["1.10", "2.35"], ["1.10", "2.35"]),
+        (["True", "False"], [True, False]),
+        (["3", "7"], [3, 7]),
+        (["1.0", "2.5"], [1.0, 2.5]),
+        (["a", "007"], ["a", "007"]),
+    ],
+)
+def test_labels_are_text_where_numbers_would_be_written_otherwise(tmp_path, written, labels):
+    (tmp_path / "t.csv").write_text("y\n" + "\n".join(written) + "\n")
+    assert read(tmp_path / "t.csv").labels("y").tolist() == labels

@@ -9,6 +9,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import backpass as bp
+from backpass.files.model import write_whole
 from tests.networks import ARCHITECTURES, problem
 
 
@@ -157,3 +158,31 @@ def test_missing_file_is_not_found(tmp_path):
 def test_folder_is_refused(tmp_path):
     with pytest.raises(ValueError, match="is a folder"):
         bp.Network.load(tmp_path)
+
+
+def test_a_pipe_is_written_into_and_stays_one(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    write_whole(tmp_path / "pipe", b"content")
+    assert os.read(reader, 100) == b"content"
+    os.close(reader)
+    assert (tmp_path / "pipe").is_fifo()
+    assert os.listdir(tmp_path) == ["pipe"]
+
+
+def test_a_link_stays_a_link_and_a_mode_stays(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/file").write_bytes(b"old")
+    (tmp_path / "far/file").chmod(0o600)
+    (tmp_path / "link").symlink_to(tmp_path / "far/file")
+    write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "far/file").read_bytes() == b"new"
+    assert (tmp_path / "far/file").stat().st_mode & 0o777 == 0o600
+    assert os.listdir(tmp_path / "far") == ["file"]
+
+
+@pytest.mark.parametrize("folder", ["/", "."])
+def test_a_folder_is_not_written_to(folder):
+    with pytest.raises(IsADirectoryError, match=f"^{folder} is a folder; name a file$".replace(".", r"\.")):
+        write_whole(folder, b"content")

@@ -8,6 +8,7 @@ import sys
 from statistics import median
 from typing import Any
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
@@ -35,14 +36,12 @@ def one_run(case: str, peer: str, threads: int) -> dict[str, float]:
 
 
 def measure(case: str, peers: list[str], repeats: int, threads: list[int]) -> dict[str, list[dict[str, float]]]:
-    """Runs of each peer at each number of threads, in turn: A B C A B C ..."""
+    """Runs of each peer, by its name and its number of threads, in turn: A B C A B C ..."""
     runs: dict[str, list[dict[str, float]]] = {}
     for _ in range(repeats):
         for peer in peers:
             for count in [max(threads)] if peer == "jax" else threads:  # JAX has no such setting for one process
-                runs.setdefault(f"{peer}, {count} threads" if peer != "jax" else peer, []).append(
-                    one_run(case, peer, count)
-                )
+                runs.setdefault(f"{peer} ({count})" if peer != "jax" else peer, []).append(one_run(case, peer, count))
     return runs
 
 
@@ -64,23 +63,25 @@ def main(cases: list[str], peers: list[str], repeats: int = 5, threads: int = 2)
         runs = measure(case, ["backpass", *(p for p in peers if p != "backpass")], repeats, sorted({1, threads}))
         results[case] = runs
         sizes = "-".join(map(str, made.sizes))
-        table = Table(title=f"{case}: {sizes}, batch {made.batch}, Adam, float32, median of {repeats}")
-        for heading in ("peer", "us a step", "min", "max", "ours is faster", "loss", "import s", "first s", "peak MB"):
-            table.add_column(heading, justify="left" if heading == "peer" else "right")
+        title = f"{case}: {sizes}, batch {made.batch}, Adam, float32, median of {repeats}"
+        table = Table(title=title, box=SIMPLE, title_justify="left")
+        for heading in ("peer", "us/step", "spread", "we are", "loss", "import", "first", "MB"):
+            table.add_column(heading, justify="left" if heading == "peer" else "right", no_wrap=True)
         ours = best(runs, "backpass")
         for name, each in runs.items():
             times = [run["microseconds"] for run in each]
             others = [median(run[key] for run in each) for key in ("import_seconds", "first_seconds", "peak_mb")]
-            ratio = "" if name.startswith("backpass") else f"{median(times) / ours:.2f}x"
-            spread = (f"{value:.1f}" for value in (median(times), min(times), max(times)))
             table.add_row(
                 name,
-                *spread,
-                ratio,
+                f"{median(times):.1f}",
+                f"{(max(times) - min(times)) / median(times):.0%}",
+                "" if name.startswith("backpass") else f"{median(times) / ours:.2f}x",
                 f"{each[0]['loss']:.5f}",
                 *(f"{value:.2f}" for value in others[:2]),
                 f"{others[2]:.0f}",
             )
+        table.caption = "(1), (2): threads. spread: largest less smallest. import, first: seconds; first: 200 steps, with compiling."
+        table.caption_justify = "left"
         console.print(table)
         losses = {name: each[0]["loss"] for name, each in runs.items()}
         if max(losses.values()) - min(losses.values()) > SAME_LOSS:

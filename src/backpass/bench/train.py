@@ -80,7 +80,7 @@ def main(cases: list[str], peers: list[str], repeats: int = 5, threads: int = 2)
                 *(f"{value:.2f}" for value in others[:2]),
                 f"{others[2]:.0f}",
             )
-        table.caption = "(1), (2): threads. spread: largest less smallest. import, first: seconds; first: 200 steps, with compiling."
+        table.caption = "(1), (2): threads. import, first: seconds; first is 200 steps, compiling included."
         table.caption_justify = "left"
         console.print(table)
         losses = {name: each[0]["loss"] for name, each in runs.items()}

@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 
 from backpass import checks, figures, training
-from backpass.engine.plan import Chain, Plan, PlanPool, empty
+from backpass.engine.chain import Chain
+from backpass.engine.plan import Plan, PlanPool, empty
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion
 from backpass.layers.layer import Layer

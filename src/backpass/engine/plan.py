@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -17,21 +17,12 @@ from typing import Any
 import numpy as np
 
 from backpass.engine import loop
+from backpass.engine.chain import Chain
 from backpass.engine.kernels import Vector, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
 from backpass.engine.kernels.compiler import FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
 
 ALIGNMENT = 64
-MOST_PARTITIONS = 16
-CACHE_BYTES = 512 * 1024  # what the activations of a block may take: they stay in a core's second-level cache
-SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
-WORTH_A_THREAD = 250_000  # multiplications that take longer than handing them to another thread (about 5 us)
-ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core
-ROWS_OF_MANY = 256
-# Weights from which BLAS's own threads beat splitting the batch: 784-1024-1024-10 with 256 rows took 13.8 ms a step
-# against 21.0, 784-512-10 with 128 rows 2.2 ms against 1.9 (two cores).
-WIDE = 1_000_000
-WIDE_BLOCK = 2048
 MOST_KEPT = 8  # sizes for which a network keeps its plans
 
 
@@ -49,53 +40,6 @@ def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
     memory = np.empty(size + ALIGNMENT, np.uint8)
     start = -memory.ctypes.data % ALIGNMENT
     return memory[start : start + size].view(dtype).reshape(shape)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """What a plan is made of: layers in order, then the loss, if there is one."""
-
-    layers: Sequence[Any]
-    widths: Sequence[int]  # of the inputs of each layer, and of the last one's output
-    dtype: np.dtype[Any]
-    loss: Any = None
-    labels: bool = False  # y holds one class index a sample instead of a row
-    parameters: np.ndarray | None = None
-    gradients: np.ndarray | None = None
-
-    @property
-    def multiplications(self) -> int:
-        """Of matrix products, for one sample, forward."""
-        return sum(
-            math.prod(shape) for layer in self.layers for shape in layer.parameter_shapes().values() if shape[0] > 1
-        )
-
-    @property
-    def wide(self) -> bool:
-        return self.multiplications >= WIDE
-
-    @property
-    def couples_samples(self) -> bool:
-        return any(layer.couples_samples for layer in self.layers)
-
-    def partitions(self, rows: int) -> int:
-        """How many pieces a batch of this many rows is cut into: a power of two that depends on sizes only."""
-        if self.couples_samples or self.wide:
-            return 1
-        work = 3 * rows * (self.multiplications + 8 * sum(self.widths))
-        # Each partition clears and adds up gradients of its own, which costs about as much as 7 rows do: more than
-        # two only where they are long.
-        most = min(work // WORTH_A_THREAD, max(2, rows // ROWS_OF_MANY), rows // ROWS_OF_TWO, MOST_PARTITIONS)
-        return 1 << max(0, most.bit_length() - 1)
-
-    def block(self, rows: int) -> int:
-        """Rows of a block."""
-        if self.couples_samples:
-            return rows
-        if self.wide:
-            return min(rows, WIDE_BLOCK)
-        fitting = CACHE_BYTES // (2 * self.dtype.itemsize * sum(self.widths))
-        return min(rows, max(SMALLEST_BLOCK, min(LARGEST_BLOCK, fitting)))
 
 
 @dataclass(frozen=True)

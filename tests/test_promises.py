@@ -314,3 +314,14 @@ def test_weights_are_drawn_anew_though_biases_were_assigned():
 
     np.testing.assert_array_equal(made().parameters, made().parameters)
     np.testing.assert_array_equal(made().layers[0].biases, [[1.0, 2.0]])
+
+
+def test_a_copied_optimizer_begins_anew_with_a_network_of_another_dtype():
+    optimizer = bp.Adam()
+    classifier().fit(X, Y, optimizer=optimizer, epochs=7)
+    single, double = copy.copy(optimizer), bp.Adam()
+    networks = [classifier(dtype="float64"), classifier(dtype="float64")]
+    for network, its in zip(networks, (single, double), strict=True):
+        network.fit(X, Y, optimizer=its, epochs=3)
+    np.testing.assert_array_equal(networks[0].parameters, networks[1].parameters)
+    assert single.iterations == 3

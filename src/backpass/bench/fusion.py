@@ -84,37 +84,30 @@ def probabilities_and_labels(N: int, C: int) -> tuple[np.ndarray, np.ndarray]:
 def backward_routes(probabilities: np.ndarray, labels: np.ndarray) -> Routes:
     """Cell 35's question, four ways; each returns dinputs."""
 
-    def our_combined() -> np.ndarray:
-        step = SoftmaxCrossentropy()
-        step.backward(probabilities, labels)
-        return step.dinputs  # type: ignore[return-value]
+    def combined(Step: Any) -> Callable[[], np.ndarray]:
+        def route() -> np.ndarray:
+            step = Step()
+            step.backward(probabilities, labels)
+            return step.dinputs
 
-    def our_separate() -> np.ndarray:
-        softmax = Softmax()
-        softmax.output = probabilities
-        loss = CategoricalCrossentropy()
-        loss.backward(probabilities, labels)
-        softmax.backward(loss.dinputs)
-        return softmax.dinputs  # type: ignore[return-value]
+        return route
 
-    def notebook_combined() -> np.ndarray:
-        step = PlainSoftmaxCrossentropy()
-        step.backward(probabilities, labels)
-        return step.dinputs
+    def separate(Activation: Any, Loss: Any) -> Callable[[], np.ndarray]:
+        def route() -> np.ndarray:
+            softmax = Activation()
+            softmax.output = probabilities
+            loss = Loss()
+            loss.backward(probabilities, labels)
+            softmax.backward(loss.dinputs)
+            return softmax.dinputs
 
-    def notebook_separate() -> np.ndarray:
-        softmax = PlainSoftmax()
-        softmax.output = probabilities
-        loss = PlainCrossentropy()
-        loss.backward(probabilities, labels)
-        softmax.backward(loss.dinputs)
-        return softmax.dinputs
+        return route
 
     return {
-        "our combined": our_combined,
-        "our separate": our_separate,
-        "notebook combined": notebook_combined,
-        "notebook separate": notebook_separate,
+        "our combined": combined(SoftmaxCrossentropy),
+        "our separate": separate(Softmax, CategoricalCrossentropy),
+        "notebook combined": combined(PlainSoftmaxCrossentropy),
+        "notebook separate": separate(PlainSoftmax, PlainCrossentropy),
     }
 
 

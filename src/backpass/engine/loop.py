@@ -16,7 +16,7 @@ import math
 
 from backpass.engine.kernels import atomics
 from backpass.engine.kernels.calls import RECORD_WORDS, call, copy_bytes, floats_at, integers_at, zero_bytes
-from backpass.engine.kernels.compiler import helper, raw_kernel
+from backpass.engine.kernels.compiler import FIRST_ARGUMENT, WORDS_PER_ARGUMENT, helper, raw_kernel
 from backpass.engine.shuffling import shuffle
 
 # The plan: a row of int64, one word each.
@@ -51,8 +51,7 @@ from backpass.engine.shuffling import shuffle
     MORE_GRADIENTS,  # of the second partition's and those behind it
     GRADIENT_BYTES,
     LOSSES,  # address of the partitions' losses (float64)
-    EPOCH_LOSSES,  # address of sum of loss x weight for each epoch since FIRST_EPOCH
-    FIRST_EPOCH,
+    EPOCH_LOSSES,  # address of the sum of loss x weight of each epoch
     ADD,  # address of the record that adds a partition's gradients to the network's
     OPTIMIZER,  # address of the optimizer's record
     OPTIMIZER_COUNTERS,  # address of the counters that it sees
@@ -60,7 +59,7 @@ from backpass.engine.shuffling import shuffle
     HELPERS,  # how many threads beside this one may be asked
     SOLO_UNTIL,  # do not ask them before the processor's clock says this
     STALLS,  # how often in a row one of them was waited for too long
-) = range(39)
+) = range(38)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -218,7 +217,7 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
     if plan[MODE] != EVALUATE:
         add = integers_at(plan[ADD], RECORD_WORDS)
         for partition in range(1, partitions):
-            add[5] = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
+            add[FIRST_ARGUMENT + WORDS_PER_ARGUMENT] = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
             call(plan[ADD])
     return loss
 
@@ -238,7 +237,7 @@ def train(plan, address):  # type: ignore[no-untyped-def]
         if plan[STATUS] != FINE:
             return
         weight = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)[plan[PARTITIONS]]
-        floats_at(plan[EPOCH_LOSSES], epoch - plan[FIRST_EPOCH] + 1)[epoch - plan[FIRST_EPOCH]] += loss * weight
+        floats_at(plan[EPOCH_LOSSES], epoch + 1)[epoch] += loss * weight
         integers_at(plan[OPTIMIZER_COUNTERS], COUNTER_WORDS)[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
         call(plan[OPTIMIZER])
         plan[STEP] += 1

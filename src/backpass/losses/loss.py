@@ -80,15 +80,9 @@ class Loss:
         return self._forward(checks.samples(checks.matrix(y_pred, "y_pred"), "y_pred"), y_true)
 
     def _forward(self, y_pred: np.ndarray, y_true: Any, **arrays: np.ndarray) -> np.ndarray:
-        targets = self.targets(y_true, y_pred.shape[1], y_pred.dtype)
-        checks.same_length(y_pred, "y_pred", targets, "y_true")
-        sample_losses = np.empty(len(y_pred))
-        kernel, name = self.forward_kernel, "y_true"
-        if targets.ndim == 1:
-            kernel, name = self.labels_forward_kernel, "labels"  # type: ignore[assignment]
-        arrays |= {"inputs": y_pred, "y_pred": y_pred, "sample_losses": sample_losses, name: targets}
-        self._call(kernel, arrays)
-        return sample_losses
+        arrays |= {"inputs": y_pred, "y_pred": y_pred, "sample_losses": np.empty(len(y_pred))}
+        self._call(self.forward_kernel, self.labels_forward_kernel, "y_pred", y_true, arrays)
+        return arrays["sample_losses"]
 
     def backward(self, dvalues: Any, y_true: Any) -> np.ndarray:
         """dinputs (N, C): the gradient of the mean loss by the predictions, which are what `dvalues` holds.
@@ -112,22 +106,26 @@ class Loss:
         except (AttributeError, TypeError, ValueError, IndexError):
             pass
         dvalues = checks.samples(checks.matrix(dvalues, "dvalues"), "dvalues")
-        targets = self.targets(y_true, dvalues.shape[1], dvalues.dtype)
-        checks.same_length(dvalues, "dvalues", targets, "y_true")
-        dinputs = np.empty_like(dvalues)
-        kernel, name = self.backward_kernel, "y_true"
-        if targets.ndim == 1:
-            kernel, name = self.labels_backward_kernel, "labels"  # type: ignore[assignment]
-        arrays = {"dvalues": dvalues, "scales": mean_scales(len(dvalues)), "dinputs": dinputs, name: targets}
-        self._call(kernel, arrays)
-        self.dinputs = dinputs
-        return dinputs
+        arrays = {"dvalues": dvalues, "scales": mean_scales(len(dvalues)), "dinputs": np.empty_like(dvalues)}
+        self._call(self.backward_kernel, self.labels_backward_kernel, "dvalues", y_true, arrays)
+        self.dinputs = arrays["dinputs"]
+        return self.dinputs
 
-    def _call(self, kernel: Kernel, arrays: dict[str, np.ndarray]) -> None:
-        """Call a kernel with what flows, and with what the loss brings along itself, such as `settings`."""
-        dtype = arrays[kernel.arguments[0]].dtype
-        own = {name: kernel.own_argument(self, name, dtype) for name in kernel.own}
-        kernel(*[(arrays | own)[argument] for argument in kernel.arguments])
+    def _call(
+        self, kernel: Kernel, labels_kernel: Kernel | None, name: str, y_true: Any, arrays: dict[str, np.ndarray]
+    ) -> None:
+        """Check the targets against the array of this name, and call the kernel that is for their kind.
+
+        It is given what flows, and what the loss brings along itself, such as `settings`.
+        """
+        predictions = arrays[name]
+        targets = self.targets(y_true, predictions.shape[1], predictions.dtype)
+        checks.same_length(predictions, name, targets, "y_true")
+        if targets.ndim == 1:
+            kernel = labels_kernel  # type: ignore[assignment]  # else targets would have refused labels
+        own = {each: kernel.own_argument(self, each, predictions.dtype) for each in kernel.own}
+        given = {**arrays, **own, "y_true": targets, "labels": targets}
+        kernel(*[given[argument] for argument in kernel.arguments])
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("dinputs", "output")}

@@ -52,8 +52,8 @@ class Optimizer:
 
         A copy of an optimizer, or one that was pickled, goes on with the first network of the size it knows.
         """
-        state = [self.__dict__.get(name) for name in self.state_names]
-        copied = self._network is None and all(s is not None and s.shape == parameters.shape for s in state)
+        kinds = {(array.shape, array.dtype) for array in map(self.__dict__.get, self.state_names) if array is not None}
+        copied = self._network is None and kinds == {(parameters.shape, parameters.dtype)}
         if not copied and (self._network is None or self._network() is not network):
             self.iterations = 0
             for name in self.state_names:

@@ -18,48 +18,44 @@ def trained(seed: int, epochs: int = 200) -> np.ndarray:
     return network.parameters.copy()
 
 
-def test_a_forked_child_can_fit():
-    script = (
-        TRAIN
-        + """
-import multiprocessing
-def child(queue):
-    queue.put(digest_of_a_fit(threads=2))
-before = digest_of_a_fit(threads=2)
-context = multiprocessing.get_context("fork")
-queue = context.Queue()
-process = context.Process(target=child, args=(queue,))
-process.start()
-assert queue.get(timeout=60) == before
-process.join(60)
-print(process.exitcode)
-"""
-    )
-    assert printed(script) == "0"
-
-
-def test_a_child_forked_in_the_middle_of_a_fit_can_fit():
-    script = (
-        TRAIN
-        + """
+FORK = (
+    TRAIN
+    + """
 import multiprocessing, threading, time
 def child(queue):
     queue.put(digest_of_a_fit(threads=2))
-context = multiprocessing.get_context("fork")
-queue = context.Queue()
-busy = threading.Thread(target=digest_of_a_fit, kwargs={"epochs": 20000})
+def digest_in_a_forked_child():
+    context = multiprocessing.get_context("fork")
+    queue = context.Queue()
+    process = context.Process(target=child, args=(queue,))
+    process.start()
+    digest = queue.get(timeout=60)
+    process.join(60)
+    assert process.exitcode == 0
+    return digest
+"""
+)
+
+
+def test_a_forked_child_can_fit():
+    script = """
+before = digest_of_a_fit(threads=2)
+print(digest_in_a_forked_child() == before)
+"""
+    assert printed(FORK + script) == "True"
+
+
+def test_a_child_forked_in_the_middle_of_a_fit_can_fit():
+    script = """
+busy = threading.Thread(target=digest_of_a_fit, kwargs={"epochs": 40000})
 busy.start()
 time.sleep(0.2)
-process = context.Process(target=child, args=(queue,))
-process.start()
-result = queue.get(timeout=60)
-process.join(60)
+in_the_middle = busy.is_alive()
+digest = digest_in_a_forked_child()
 busy.join()
-assert result == digest_of_a_fit(threads=2)
-print(process.exitcode)
+print(digest == digest_of_a_fit(threads=2), in_the_middle)
 """
-    )
-    assert printed(script) == "0"
+    assert printed(FORK + script) == "True True"
 
 
 def test_a_pool_of_forked_children_can_fit():

@@ -35,6 +35,16 @@ ARCHITECTURES: dict[str, Any] = {
         "softmax",
         4,
     ),
+    "the shelf": (
+        lambda D, C, t: [
+            *(bp.Dense(D, 6, dtype=t), bp.LeakyReLU(0.3), bp.Dense(6, 5, dtype=t), bp.ELU(0.7)),
+            *(bp.Dense(5, 6, dtype=t), bp.SELU(), bp.Dense(6, 7, dtype=t), bp.GELU()),
+            *(bp.Dense(7, 6, dtype=t), bp.GELU("tanh"), bp.Dense(6, 5, dtype=t), bp.SiLU()),
+            *(bp.Dense(5, 6, dtype=t), bp.Mish(), bp.Dense(6, C, dtype=t), bp.Softplus()),
+        ],
+        "mse",
+        3,
+    ),
     "width 1": (
         lambda D, C, t: [
             bp.Dense(D, 1, dtype=t),

@@ -360,7 +360,7 @@ def test_every_form_of_x_gives_the_bits_of_the_plain_array(tmp_path):
 
     def results(X):
         network.parameters[:] = parameters
-        network._generator = np.random.RandomState(0)
+        network.trained = 0, 0
         loss, gradient = network.gradient(X, y)
         network.fit(X, y, optimizer=bp.SGD(0.1), epochs=2, batch_size=5, validation_data=(X, y))
         return (

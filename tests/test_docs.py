@@ -16,15 +16,28 @@ def blocks(file: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
 
 
+def test_own_parts_are_shown_in_under_25_lines_each():
+    for block in blocks("docs/own_part.md", "python"):
+        assert len(block.strip().splitlines()) < 25
+
+
+def test_the_own_layer_in_plain_numpy_learns_its_weights():
+    shown: dict = {}
+    exec(blocks("docs/own_part.md", "python")[0], shown)
+    assert not shown["network"].compiled
+    assert shown["history"].loss[-1] < 0.9 * shown["history"].loss[0]
+    assert shown["network"].layers[1].part.weights.std() > 0.01  # it began with ones
+
+
 def test_the_layer_of_ones_own_trains_in_the_engine_with_the_right_gradient(tmp_path):
-    (tmp_path / "leaky.py").write_text(blocks("docs/own_part.md", "python")[0])
+    (tmp_path / "sine.py").write_text(blocks("docs/own_part.md", "python")[1])
     sys.path.insert(0, str(tmp_path))
     try:
-        from leaky import LeakyReLU
+        from sine import Sine
     finally:
         sys.path.remove(str(tmp_path))
     X = np.random.RandomState(0).standard_normal((7, 3))
-    layers = [bp.Dense(3, 5, dtype="float64"), LeakyReLU(), bp.Dense(5, 2, dtype="float64"), bp.Softmax()]
+    layers = [bp.Dense(3, 5, dtype="float64"), Sine(), bp.Dense(5, 2, dtype="float64"), bp.Softmax()]
     network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
     y = [0, 1, 0, 1, 1, 0, 1]
     _, gradient = network.gradient(X, y)
@@ -48,14 +61,12 @@ def test_a_layer_is_found_by_being_a_file_in_its_folder(tmp_path):
     import shutil
 
     shutil.copytree(ROOT / "src" / "backpass", tmp_path / "backpass", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "backpass" / "layers" / "leaky_relu.py").write_text(
-        blocks("docs/own_part.md", "python")[0].replace(
+    (tmp_path / "backpass" / "layers" / "sine.py").write_text(
+        blocks("docs/own_part.md", "python")[1].replace(
             "from backpass import Layer", "from backpass.layers.layer import Layer"
         )
     )
-    script = (
-        "import backpass as bp; from backpass.layers.layer import LAYERS; print(LAYERS['LeakyReLU'] is bp.LeakyReLU)"
-    )
+    script = "import backpass as bp; from backpass.layers.layer import LAYERS; print(LAYERS['Sine'] is bp.Sine)"
     finished = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert finished.stdout.strip() == "True", finished.stderr
 

@@ -241,9 +241,8 @@ def test_every_epoch_has_an_order_of_its_own():
     twice, _, _ = problem("softmax", 30)
     network.fit(X, y, optimizer=bp.SGD(0.5), epochs=2, batch_size=8)
     optimizer = bp.SGD(0.5)
-    first_seed = twice._generator.get_state()
     twice.fit(X, y, optimizer=optimizer, epochs=1, batch_size=8)
-    twice._generator.set_state(first_seed)
+    twice.trained = 0, 0
     twice.fit(X, y, optimizer=optimizer, epochs=1, batch_size=8)  # the first epoch's order again
     assert not np.array_equal(network.parameters, twice.parameters)
 

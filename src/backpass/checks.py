@@ -99,6 +99,18 @@ def same_length(first: Any, first_name: str, second: Any, second_name: str) -> N
         raise ValueError(f"{first_name} has {len(first)} rows and {second_name} has {len(second)}; they must be equal")
 
 
+def weights(values: Any, name: str, rows: Any, rows_name: str) -> np.ndarray:
+    """One weight a sample (N,) as float64, the largest 1; ValueError for what is below 0, or nothing but 0."""
+    array = finite(np.require(numbers(values, name), np.float64, ("C_CONTIGUOUS", "ALIGNED")), name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} has shape {array.shape}; pass one number a sample, ({len(rows)},)")
+    same_length(rows, rows_name, array, name)
+    if (array < 0).any() or not array.any():
+        what = f"{array.min()} in row {int(array.argmin())}" if (array < 0).any() else "nothing but 0"
+        raise ValueError(f"{name} holds {what}; weights are at least 0 and not all 0")
+    return array / array.max()  # only their ratios matter, and sums of these neither overflow nor vanish
+
+
 def labels(values: np.ndarray, name: str, classes: int) -> np.ndarray:
     """Class indices (N,) as int64; ValueError naming the first that is not in 0 ... classes - 1."""
     if values.dtype.kind == "f":
@@ -164,3 +176,9 @@ def generator(random_state: Any) -> np.random.RandomState | np.random.Generator:
     if not 0 <= random_state < 2**32:
         raise ValueError(f"random_state is {random_state}; an int must be from 0 to {2**32 - 1}")
     return np.random.RandomState(random_state)
+
+
+def draw_seed(generator: np.random.RandomState | np.random.Generator) -> int:
+    """A whole number from 0 to 2^31 - 2, the next that the generator draws."""
+    draw: Any = getattr(generator, "integers", None) or generator.randint  # type: ignore[union-attr]
+    return int(draw(0, 2**31 - 1))

@@ -20,10 +20,13 @@ from backpass import checks, figures, training
 from backpass.engine.chain import Chain
 from backpass.engine.plan import Plan, PlanPool, empty
 from backpass.files import model
-from backpass.fusions.fusion import FUSIONS, Fusion
+from backpass.fusions.fusion import FUSIONS, Fusion, fused
 from backpass.layers.layer import Layer
+from backpass.layers.own import as_layer
+from backpass.layers.penalty import penalty, penalty_gradient
 from backpass.layers.view import View
 from backpass.losses.loss import Loss
+from backpass.losses.own import as_loss
 
 
 class Network:
@@ -45,6 +48,9 @@ class Network:
     parameters, gradients : ndarray (P,)
         All weights and biases in one buffer, and the gradients of the last step. The layers' are views of them;
         assigning copies the values in.
+    trained : (int, int)
+        Epochs and steps that the network has been trained for. The order of the samples and the random numbers of a
+        step depend on them, so that two fits that follow each other take what one long fit would have taken.
 
     Raises
     ------
@@ -62,69 +68,112 @@ class Network:
     def __init__(self, layers: Sequence[Layer], loss: Loss, random_state: Any = None):
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers is {layers!r}; pass a list of layers such as [Dense(2, 3), Softmax()]")
-        self.layers = list(layers)
+        self.layers = [as_layer(layer) for layer in layers]
         for layer in self.layers:
             if not isinstance(layer, Layer):
-                raise TypeError(f"layers holds {layer!r}; pass layers such as Dense(2, 3) and ReLU()")
+                raise TypeError(
+                    f"layers holds {layer!r}; pass layers such as Dense(2, 3) and ReLU(), or objects with forward and "
+                    "backward"
+                )
             if sum(layer is other for other in self.layers) > 1:
                 raise ValueError(f"layers holds {layer!r} twice; make two of them")
-        if not isinstance(loss, Loss):
+        self.loss = as_loss(loss)
+        if not isinstance(self.loss, Loss):
             raise TypeError(f"loss is {loss!r}; pass a loss such as CategoricalCrossentropy()")
-        self.loss = loss
-        self.widths = self._widths()
+        self.widths = self._widths(self.layers)
         dtypes = {layer.dtype for layer in self.layers if layer.dtype is not None}
         if len(dtypes) > 1:
             raise ValueError(f"layers have dtypes {', '.join(sorted(map(str, dtypes)))}; give all of them the same")
+        if not dtypes:  # nothing but layers of somebody's own
+            dtypes = {np.result_type(np.float32, *(layer.parameters for layer in self.layers if layer.parameters.size))}
         self.dtype: np.dtype[Any] = dtypes.pop()
-        loss.check_last_layer(self.layers[-1], self.widths[-1])
+        self.loss.check_last_layer(self.layers[-1], self.widths[-1])
         self._generator = checks.generator(random_state)
-        for layer, following in zip(self.layers, [*self.layers[1:], None], strict=True):
+        self._seed: int | None = None
+        self.trained = 0, 0
+        for index, layer in enumerate(self.layers):
+            following = next((other for other in self.layers[index + 1 :] if other.suits is not None), None)
             layer.prepare(following, None if random_state is None else self._generator)
         self._adopt()
 
-    def _widths(self) -> list[int]:
+    @staticmethod
+    def _widths(layers: Sequence[Layer]) -> list[int]:
         """Columns of what goes into each layer, and of what comes out of the last."""
-        first = next((layer.input_width for layer in self.layers if layer.input_width is not None), None)
+        first = next((layer.likely_width for layer in layers if layer.likely_width is not None), None)
         if first is None:
             raise ValueError("layers holds no layer with weights; begin with a Dense")
         widths = [first]
-        for index, layer in enumerate(self.layers):
+        for index, layer in enumerate(layers):
+            if index and type(layer).check_inputs is not Layer.check_inputs:
+                raise ValueError(f"layer {index}, {layer!r}, has to be the first: it takes samples, not outputs")
             if layer.input_width not in (None, widths[-1]):
-                before = self.layers[max(j for j in range(index) if self.layers[j].input_width is not None)]
+                before = layers[max(j for j in range(index) if layers[j].likely_width is not None)]
                 raise ValueError(f"layer {index}, {layer!r}, does not take the {widths[-1]} outputs of {before!r}")
             widths.append(layer.output_width(widths[-1]))
         return widths
 
     # ------------------------------------------------------------------------------------------ the chain rule
 
-    def forward(self, X: Any) -> np.ndarray:
-        """Output of the last layer for X (N, D), layer after layer; each keeps what its `backward` needs."""
+    def forward(self, X: Any, training: bool = True, step: int = 1) -> np.ndarray:
+        """Output of the last layer for X (N, D), layer after layer; each keeps what its `backward` needs.
+
+        `training` matters to Dropout and BatchNorm; `step` chooses the random numbers of the former.
+        """
         self._check_layers()
         output = self.samples(X)
         for layer in self.layers:
-            output = layer.forward(output)
+            output = layer.walk(output, training, step)
         return output
 
-    def backward(self, y_true: Any) -> np.ndarray:
+    def mean_loss(self, y_true: Any, sample_weight: Any = None) -> float:
+        """Mean loss of the last `forward`, without penalties."""
+        last = self._last()
+        if (fusion := self._fusion()) is not None and last.inputs is not None:
+            return fusion.forward(last.inputs, y_true, sample_weight)
+        return self.loss.calculate(last.output, y_true, sample_weight)
+
+    def penalty(self) -> float:
+        """What the layers' L1 and L2 penalties add to the loss."""
+        return sum(
+            float(penalty(getattr(layer, name).astype(np.float64), *factors))
+            for layer in self.layers
+            for name, factors in layer.penalties.items()
+        )
+
+    def add_penalty_gradients(self) -> None:
+        for layer in self.layers:
+            for name, factors in layer.penalties.items():
+                dparameter = getattr(layer, f"d{name}")
+                dparameter += penalty_gradient(getattr(layer, name), *factors)
+
+    def backward(self, y_true: Any, sample_weight: Any = None) -> np.ndarray:
         """Gradient of the mean loss by the X of the last `forward`, (N, D); sets every layer's gradients on the way.
 
         Raises ValueError before any `forward`, or if `y_true` does not fit it.
         """
         self._check_layers()
         *before, last = self.layers
-        if last.output is None:
-            raise ValueError("Network.backward needs what Network.forward stores: call forward first")
-        fusion = FUSIONS.get((type(last), type(self.loss)))
-        if fusion is not None:  # the combined step takes the place of the last layer's and the loss's
-            dvalues = fusion().backward(last.output, y_true)
+        self._last()
+        if (fusion := self._fusion()) is not None:  # it takes the place of the last layer's and the loss's
+            dvalues = fusion.backward(last.output, y_true, sample_weight)
         else:
-            dvalues = last.backward(self.loss.backward(self._predictions(last.output), y_true))
+            dvalues = last.walk_back(self.loss.backward(self._predictions(last.output), y_true, sample_weight))
         for layer in reversed(before):
-            dvalues = layer.backward(dvalues)
+            dvalues = layer.walk_back(dvalues)
         return dvalues
 
+    def _last(self) -> Layer:
+        if self.layers[-1].output is None:
+            raise ValueError("Network.backward needs what Network.forward stores: call forward first")
+        return self.layers[-1]
+
+    def _fusion(self) -> Fusion | None:
+        """The one step for the last layer and the loss, if there is a rule."""
+        fusion = FUSIONS.get((type(self.layers[-1]), type(self.loss)))
+        return None if fusion is None else fusion.of(self.loss)
+
     def _predictions(self, output: np.ndarray) -> np.ndarray:
-        """What a loss's `backward` takes: probabilities, where the loss itself holds the last activation."""
+        """What a loss's `backward` takes: probabilities, say, where the loss itself holds the last activation."""
         return self.loss.layer().forward(output) if isinstance(self.loss, Fusion) else output
 
     # ---------------------------------------------------------------------------------------------- the engine
@@ -204,43 +253,88 @@ class Network:
         output = self._output(self.samples(X))
         if not self.loss.classifies:
             return output[:, 0] if output.shape[1] == 1 else output
-        if self.loss.labels_forward_kernel is not None:
+        if self.loss.takes_labels:
             return output.argmax(axis=1)
-        decisions = (output > 0.5).astype(np.int64)
+        decisions = (output > self.loss.threshold).astype(np.int64)
         return decisions[:, 0] if output.shape[1] == 1 else decisions
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (N, C); (N, M) where each output is a yes or no. ValueError for a regression."""
         if not self.loss.classifies:
             raise ValueError(f"predict_proba is for classification; this network is trained by {self.loss!r}")
+        if not self.loss.probabilistic:
+            raise ValueError(f"{self.loss!r} gives no probabilities; use predict, or train with a cross-entropy")
         return self._output(self.samples(X))
 
-    def gradient(self, X: Any, y: Any) -> tuple[float, np.ndarray]:
-        """Mean loss, and its gradient by all parameters (P,) as in `parameters`."""
+    def gradient(self, X: Any, y: Any, sample_weight: Any = None, step: int = 1) -> tuple[float, np.ndarray]:
+        """Mean loss with penalties, and its gradient by all parameters (P,) as in `parameters`.
+
+        `step` chooses the random numbers of Dropout; running statistics stay as they are.
+        """
         X = self.samples(X)
-        targets = self.targets(y, X)
+        weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
+        return self.gradient_of(X, self.targets(y, X), weights, step)
+
+    def gradient_of(
+        self, X: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None, step: int = 1
+    ) -> tuple[float, np.ndarray]:
+        """`gradient` of arrays that were checked."""
+        if not self.compiled:
+            network = self._beside()
+            network.forward(X, step=step)
+            loss = network.mean_loss(targets, weights)
+            network.backward(targets, weights)
+            return loss + self.penalty(), self.gradients.copy()
+        targets = self.effective(targets)
         with self._plan("gradient", len(X), labels=targets.ndim == 1) as plan:
             plan.point_at(X, targets)
+            plan.set(steps_trained=step - 1, weights=0 if weights is None else weights.ctypes.data)
             loss, gradient = plan(), plan.chain.gradients.copy()  # type: ignore[union-attr]
         self.gradients = gradient
-        return loss, gradient
+        self.add_penalty_gradients()
+        return loss + self.penalty(), self.gradients.copy() if self.penalty() else gradient
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...} of a classification, {"loss": ..., "r2": ...} of a regression."""
         X = self.samples(X)
         targets = self.targets(y, X)
-        output = np.empty((len(X), self.widths[-1]), self.dtype)
-        with self._plan("evaluate", len(X), labels=targets.ndim == 1) as plan:
-            plan.point_at(X, targets, output)
-            loss = plan()
+        loss, output = self._loss_and_output(X, targets)
         if not self.loss.classifies:
             return {"loss": loss, "r2": figures.r2(output, targets)}
-        if self.loss.labels_forward_kernel is None:
-            return {"loss": loss, "accuracy": figures.accuracy(output > 0.5, targets > 0.5)}
+        if not self.loss.takes_labels:
+            threshold = self.loss.threshold
+            return {"loss": loss, "accuracy": figures.accuracy(output > threshold, targets > threshold)}
         labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
         return {"loss": loss, "accuracy": figures.accuracy(output.argmax(axis=1), labels)}
 
+    def _loss_and_output(self, X: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
+        if not self.compiled:
+            network = self._beside()
+            output = network.forward(X, training=False)
+            return network.mean_loss(targets), network._predictions(output)
+        targets = self.effective(targets)
+        output = np.empty((len(X), self.widths[-1]), self.dtype)
+        with self._plan("evaluate", len(X), labels=targets.ndim == 1) as plan:
+            plan.point_at(X, targets, output)
+            return plan(), output
+
+    def _beside(self) -> Network:
+        """The same parameters and gradients under copies of the layers: what is asked between a `forward` and its
+        `backward` spoils neither."""
+        network = Network.__new__(Network)
+        copies = [copy.copy(layer) if layer.compiled else copy.deepcopy(layer) for layer in self.layers]
+        network.__dict__.update(self.__dict__, layers=copies)
+        start = 0
+        for layer in network.layers:
+            end = start + layer.parameters.size
+            layer.attach(self.parameters[start:end], self.gradients[start:end])
+            start = end
+        return network
+
     def _output(self, X: np.ndarray) -> np.ndarray:
+        if not self.compiled:
+            network = self._beside()
+            return network._predictions(network.forward(X, training=False))
         output = np.empty((len(X), self.widths[-1]), self.dtype)
         with self._plan("predict", len(X)) as plan:
             plan.point_at(X, None, output)
@@ -249,18 +343,14 @@ class Network:
 
     def chain(self, *, labels: bool = False, loss: bool = True) -> Chain:
         """The layers and the loss as the engine runs them: a last activation that the loss takes over is left to it."""
-        for part in self.layers:
-            if not hasattr(part, "forward_kernel") or not hasattr(part, "backward_kernel"):
-                raise TypeError(
-                    f"{part!r} has no forward_kernel and backward_kernel (docs/own_part.md): it cannot be run"
-                )
         layers, last_loss = list(self.layers), self.loss
-        if loss and (fusion := FUSIONS.get((type(layers[-1]), type(last_loss)))) is not None:
+        if loss and (fusion := self._fusion()) is not None:
             layers.pop()
-            last_loss = fusion()
+            last_loss = fusion
         if not loss and isinstance(last_loss, Fusion):
             layers.append(last_loss.layer())
-        widths = self.widths[: len(layers) + 1] + [self.widths[-1]] * (len(layers) - len(self.layers))
+        layers = fused(layers)
+        widths = self._widths(layers)
         return Chain(layers, widths, self.dtype, last_loss if loss else None, labels, self.parameters, self.gradients)
 
     def _plan(self, kind: str, rows: int, labels: bool = False) -> AbstractContextManager[Plan]:
@@ -277,7 +367,9 @@ class Network:
     def samples(self, X: Any, name: str = "X") -> np.ndarray:
         """X as the engine takes it, checked: finite, (N, D) with at least one row."""
         X = checks.samples(checks.matrix(X, name, dtype=self.dtype, columns=self.widths[0]), name)
-        return checks.finite(X, name)
+        X = checks.finite(X, name)
+        self.layers[0].check_inputs(X, name)
+        return X
 
     def targets(self, y: Any, X: np.ndarray, name: str = "y", X_name: str = "X") -> np.ndarray:
         """Labels (N,) int64 or targets (N, M), checked against the loss and X."""
@@ -285,9 +377,21 @@ class Network:
         checks.same_length(X, X_name, targets, name)
         return targets
 
-    def draw_seed(self) -> int:
-        draw: Any = getattr(self._generator, "integers", None) or self._generator.randint  # type: ignore[union-attr]
-        return int(draw(0, 2**31 - 1))
+    def effective(self, targets: np.ndarray) -> np.ndarray:
+        """Targets as the loss's kernels see them: smoothed or weighted, where it does that."""
+        return self.loss.effective(targets, self.widths[-1], self.dtype)
+
+    @property
+    def seed(self) -> int:
+        """What the order of the samples in `fit` depends on, drawn when it is first needed."""
+        if self._seed is None:
+            self._seed = checks.draw_seed(self._generator)
+        return self._seed
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the engine can run it: every part has kernels. Else it trains by the textbook walk."""
+        return self.loss.compiled and all(layer.compiled for layer in self.layers)
 
     def save(self, path: str | Path) -> None:
         """Write weights and configuration as safetensors: no pickle, all or nothing. OSError if that fails."""

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backpass import checks
-from backpass.engine import loop
-from backpass.engine.plan import Plan
-from backpass.engine.threads import Helpers, available_cores, fits
+from backpass.engine.threads import available_cores
+from backpass.optimizers.lbfgs import LBFGS
 from backpass.optimizers.optimizer import OPTIMIZERS, Optimizer
+from backpass.stepping import CompiledSteps, Steps, WalkedSteps, remedy
 
 if TYPE_CHECKING:
     from backpass.network import Network
 
 CHUNK_SECONDS = 0.05  # compiled code is left this often, for Ctrl-C and the progress bar
-HELPERS_PAY_AFTER = 0.002  # seconds of work from which starting threads is worth it
+SCALE = "standardise the inputs and targets"
 
 
 class History:
@@ -72,24 +72,12 @@ class Progress:
 
 def optimizer_of(optimizer: Any) -> Optimizer:
     if isinstance(optimizer, str):
-        return OPTIMIZERS[checks.one_of(optimizer.lower(), "optimizer", OPTIMIZERS)]()
+        return OPTIMIZERS[checks.one_of(optimizer.lower(), "optimizer", OPTIMIZERS)]()  # type: ignore[call-arg]
     if not isinstance(optimizer, Optimizer):
         raise TypeError(
             f"optimizer is {optimizer!r}; pass one of {', '.join(OPTIMIZERS)}, or an Optimizer such as Adam()"
         )
     return optimizer
-
-
-def weights_of(sample_weight: Any, X: np.ndarray) -> np.ndarray:
-    weights = np.require(checks.numbers(sample_weight, "sample_weight"), np.float64, ("C_CONTIGUOUS", "ALIGNED"))
-    checks.finite(weights, "sample_weight")
-    if weights.ndim != 1:
-        raise ValueError(f"sample_weight has shape {weights.shape}; pass one number a sample, ({len(X)},)")
-    checks.same_length(X, "X", weights, "sample_weight")
-    if (weights < 0).any() or not weights.any():
-        what = f"{weights.min()} in row {int(weights.argmin())}" if (weights < 0).any() else "nothing but 0"
-        raise ValueError(f"sample_weight holds {what}; weights are at least 0 and not all 0")
-    return weights / weights.max()  # only their ratios matter, and sums of these neither overflow nor vanish
 
 
 def fit(
@@ -113,7 +101,7 @@ def fit(
     optimizer = optimizer_of(optimizer)
     epochs = checks.positive_integer(epochs, "epochs")
     batch = len(X) if batch_size is None else min(checks.positive_integer(batch_size, "batch_size"), len(X))
-    weights = None if sample_weight is None else weights_of(sample_weight, X)
+    weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
     threads = available_cores() if threads is None else checks.positive_integer(threads, "threads")
     if validation_data is not None:
         if not isinstance(validation_data, tuple | list) or len(validation_data) != 2:
@@ -123,101 +111,131 @@ def fit(
         validation_data = held_out, network.targets(validation_data[1], held_out, names[1], names[0])
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is {callbacks!r}; pass a list of objects with on_epoch_end or on_progress")
-    callbacks = [*callbacks, *([Progress()] if verbose else [])]
-
-    losses, steps_per_epoch = np.zeros(epochs), -(-len(X) // batch)
-    plan = plan_of_training(network, X, targets, optimizer, batch, bool(shuffle), weights, threads)
-    plan.set(epoch_losses=losses.ctypes.data)
-    plan.keep.append(losses)
-    history = History()
-    weight = len(X) if weights is None else weights.sum()
-    after_epoch = [callback.on_epoch_end for callback in callbacks if hasattr(callback, "on_epoch_end")]
-    by_clock = [callback.on_progress for callback in callbacks if hasattr(callback, "on_progress")]
-    step, total, chunk, told, before = 0, epochs * steps_per_epoch, 1, 0.0, optimizer.iterations
-    with fits.one_more(threads if plan.chain.wide else 1), Helpers(plan) as helpers:
-        while step < total and not history.stopped:
-            goal = min(step + chunk, total)
-            if after_epoch or validation_data is not None:
-                goal = min(goal, (history.epochs + 1) * steps_per_epoch)
-            plan.set(last_step=goal)
-            start = time.perf_counter()
-            try:
-                plan.run(plan.address, 0)
-            finally:  # Ctrl-C is raised on the way back, after the steps were made
-                optimizer.iterations = before + int(plan.words[loop.STEP])
-            seconds = (time.perf_counter() - start) / (goal - step)
-            step = int(plan.words[loop.STEP])
-            refuse_broken(plan, optimizer, steps_per_epoch)
-            # at most twice as many as before: the last batch of an epoch may be a short one
-            chunk = min(2 * chunk, max(1, int(CHUNK_SECONDS / max(seconds, 1e-9))))
-            if not helpers.threads and (total - step) * seconds > HELPERS_PAY_AFTER:
-                helpers.start()
-            helpers.allow(len(fits.running))
-
-            history.loss += (losses[history.epochs : step // steps_per_epoch] / weight).tolist()
-            if step % steps_per_epoch == 0:
-                if validation_data is not None:
-                    history.validation.append(network.evaluate(*validation_data))
-                if after_epoch:
-                    figures = history.figures(-1)
-                    answers = [call(history.epochs, figures) for call in after_epoch]
-                    history.stopped = any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
-            if by_clock and (time.perf_counter() - told > 0.1 or step == total or history.stopped):
-                told = time.perf_counter()
-                loss = history.loss[-1] if history.loss else float(plan.losses[:-1].sum())  # the last step's
-                for call in by_clock:
-                    call(step / total, history.epochs, epochs, loss)
+    listeners = [*callbacks, *([Progress()] if verbose else [])]
+    if hasattr(optimizer.schedule, "on_epoch_end"):  # it follows the figures
+        listeners.insert(0, optimizer.schedule)
+    telling = Telling(network, optimizer, listeners, validation_data, epochs)
+    if isinstance(optimizer, LBFGS):
+        if batch < len(X):
+            raise ValueError(f"batch_size is {batch_size}; LBFGS takes all {len(X)} samples at once: leave it out")
+        fit_lbfgs(network, X, targets, optimizer, epochs, weights, telling)
+    else:
+        kind = CompiledSteps if network.compiled else WalkedSteps
+        options: dict[str, Any] = {"epochs": epochs, "batch": batch, "shuffle": bool(shuffle), "weights": weights}
+        with kind(network, X, targets, optimizer, threads=threads, **options) as steps:
+            run(steps, telling, float(len(X) if weights is None else weights.sum()))
     if not np.isfinite(network.parameters).all():
-        raise FloatingPointError(f"the last step, {step}, left weights that are not finite; {remedy(optimizer)}")
-    return history
+        raise FloatingPointError(
+            f"the last step, {network.trained[1]}, left weights that are not finite; {remedy(optimizer)}"
+        )
+    return telling.history
 
 
-def plan_of_training(
+class Telling:
+    """What happens between steps: the history, validation, callbacks."""
+
+    def __init__(
+        self,
+        network: Network,
+        optimizer: Optimizer,
+        listeners: Sequence[Any],
+        validation_data: Sequence[np.ndarray] | None,
+        epochs: int,
+    ):
+        self.network, self.optimizer, self.validation_data, self.epochs = network, optimizer, validation_data, epochs
+        self.history = History()
+        self.after_epoch = [each.on_epoch_end for each in listeners if hasattr(each, "on_epoch_end")]
+        self.by_clock = [each.on_progress for each in listeners if hasattr(each, "on_progress")]
+        self.told = 0.0
+
+    @property
+    def at_each_epoch(self) -> bool:
+        return bool(self.after_epoch) or self.validation_data is not None
+
+    def epoch_over(self) -> None:
+        history = self.history
+        with self.optimizer.shown(self.network.parameters):
+            if self.validation_data is not None:
+                history.validation.append(self.network.evaluate(*self.validation_data))
+            figures = history.figures(-1)
+            answers = [call(history.epochs, figures) for call in self.after_epoch]
+        history.stopped = any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+
+    def progress(self, done: float, loss: float) -> None:
+        if self.by_clock and (time.perf_counter() - self.told > 0.1 or done >= 1 or self.history.stopped):
+            self.told = time.perf_counter()
+            for call in self.by_clock:
+                call(done, self.history.epochs, self.epochs, loss)
+
+
+def run(steps: Steps, telling: Telling, weight: float) -> None:
+    """All steps, in chunks that end when the clock or an epoch says so."""
+    history, chunk, seconds = telling.history, 1, 0.0
+    while steps.made < steps.total and not history.stopped:
+        begun = steps.made
+        goal = min(begun + chunk, steps.total)
+        if telling.at_each_epoch:
+            goal = min(goal, (history.epochs + 1) * steps.per_epoch)
+        if seconds:
+            steps.worth_helpers(seconds)
+        start = time.perf_counter()
+        steps.advance(goal)
+        seconds = (time.perf_counter() - start) / (goal - begun)
+        # at most twice as many as before: the last batch of an epoch may be a short one
+        chunk = min(2 * chunk, max(1, int(CHUNK_SECONDS / max(seconds, 1e-9))))
+        history.loss += (steps.losses[history.epochs : steps.made // steps.per_epoch] / weight).tolist()
+        if telling.at_each_epoch and steps.made % steps.per_epoch == 0:
+            telling.epoch_over()
+        telling.progress(steps.made / steps.total, history.loss[-1] if history.loss else steps.loss)
+
+
+def fit_lbfgs(
     network: Network,
     X: np.ndarray,
     targets: np.ndarray,
-    optimizer: Optimizer,
-    batch: int,
-    shuffle: bool,
+    optimizer: LBFGS,
+    epochs: int,
     weights: np.ndarray | None,
-    threads: int,
-) -> Plan:
-    """A plan whose run makes the steps from STEP to LAST_STEP."""
-    shuffle = shuffle and batch < len(X)  # a batch of everything has no order
-    chain = network.chain(labels=targets.ndim == 1)
-    plan = Plan(chain, batch, backward=True, workers=min(threads, chain.partitions(batch)), gather=shuffle)
-    plan.point_at(X, targets)
-    if weights is not None:
-        plan.keep.append(weights)
+    telling: Telling,
+) -> None:
+    """Minimise loss and penalties by SciPy's L-BFGS-B; one epoch of the history is one of its iterations."""
+    from scipy.optimize import minimize
+
+    changing = [layer for layer in network.layers if layer.counters.size]
+    if changing:
+        raise ValueError(
+            f"{changing[0]!r} makes the loss another one each time; train with another optimizer than LBFGS"
+        )
     optimizer.attach(network, network.parameters)
-    counters, order = plan.buffer(loop.COUNTER_WORDS, np.int64), plan.buffer(len(X) if shuffle else 0, np.int64)
-    state = {name: getattr(optimizer, name) for name in (*optimizer.state_names, "settings")}
-    moving = {"parameters": network.parameters, "gradients": network.gradients, "counters": counters}
-    plan.set(
-        mode=loop.TRAIN,
-        batch=batch,
-        steps_per_epoch=-(-len(X) // batch),
-        steps_before=optimizer.iterations,
-        seed=network.draw_seed(),
-        shuffle=int(shuffle),
-        order=order.ctypes.data if shuffle else 0,
-        weights=0 if weights is None else weights.ctypes.data,
-        optimizer_counters=counters.ctypes.data,
-        optimizer=plan.record_alone(optimizer.kernel, **moving, **state),
-    )
-    return plan
 
+    def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
+        network.parameters[:] = flat
+        loss, gradient = network.gradient_of(X, targets, weights)
+        return loss, gradient.astype(np.float64)
 
-def remedy(optimizer: Optimizer) -> str:
-    return f"try a learning_rate below {optimizer.learning_rate:g}, or standardise the inputs"
+    def iteration_over(intermediate_result: Any) -> None:
+        network.parameters[:] = intermediate_result.x
+        optimizer.iterations += 1
+        network.trained = network.trained[0] + 1, network.trained[1] + 1
+        loss = float(intermediate_result.fun) - network.penalty()
+        if not np.isfinite(loss):
+            raise FloatingPointError(f"the loss became {loss} in iteration {telling.history.epochs + 1}; {SCALE}")
+        telling.history.loss.append(loss)
+        if telling.at_each_epoch:
+            telling.epoch_over()
+        telling.progress(telling.history.epochs / epochs, loss)
+        if telling.history.stopped:
+            raise StopIteration
 
-
-def refuse_broken(plan: Plan, optimizer: Optimizer, steps_per_epoch: int) -> None:
-    """Raise if the last chunk of steps ended before its time."""
-    step = int(plan.words[loop.STEP])
-    if plan.words[loop.STATUS] == loop.NOT_FINITE:
-        loss = plan.losses[:-1].sum()
-        where = f"step {step + 1} (epoch {step // steps_per_epoch + 1})"
-        raise FloatingPointError(f"the loss became {loss} at {where}; {remedy(optimizer)}")
-    if plan.words[loop.STATUS] == loop.FAILED:
-        raise IndexError(f"a kernel read outside one of its arrays at step {step + 1}")
+    start = network.parameters.astype(np.float64)
+    if not np.isfinite(objective(start)[0]):
+        raise FloatingPointError(f"the loss is not finite at the weights that the fit begins with; {SCALE}")
+    options = {
+        "maxiter": epochs,
+        "maxcor": optimizer.memory,
+        "gtol": optimizer.tolerance,
+        "ftol": 0.0,
+        "maxfun": optimizer.evaluations or 20 * epochs,
+    }
+    best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options, callback=iteration_over)
+    network.parameters[:] = best.x

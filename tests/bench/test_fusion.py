@@ -6,7 +6,7 @@ from rich.console import Console
 
 from backpass import CategoricalCrossentropy, Softmax
 from backpass.bench import fusion, notebook
-from backpass.fusions.fusion import FUSIONS, Fusion
+from backpass.fusions.fusion import FUSIONS, LAYER_FUSIONS, Fusion
 from backpass.layers.layer import LAYERS
 from backpass.losses.loss import LOSSES
 
@@ -15,6 +15,7 @@ from backpass.losses.loss import LOSSES
 def quick(monkeypatch):
     """Small sizes, single calls: what is printed and returned, not how fast."""
     monkeypatch.setattr(fusion, "SIZES", ((3, 3), (7, 4)))
+    monkeypatch.setattr(fusion, "LAYER_SIZES", ((5, 3, 4),))
     monkeypatch.setattr(fusion, "SECONDS", 0.0)
 
 
@@ -43,7 +44,7 @@ def test_main_measures_every_route_and_every_rule(quick):
         assert set(row["microseconds"]) == {"our combined", "our separate", "notebook combined", "notebook separate"}
         assert all(microseconds > 0 for microseconds in row["microseconds"].values())
         assert set(row["ratios"]) == {"combined", "separate", "ours"}
-    assert set(figures["rules"]) == {rule.__name__ for rule in FUSIONS.values()}
+    assert set(figures["rules"]) == {rule.__name__ for rule in (*FUSIONS.values(), *LAYER_FUSIONS.values())}
 
 
 def test_a_new_fusion_is_measured_by_itself(quick, monkeypatch):

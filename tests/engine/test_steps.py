@@ -10,7 +10,7 @@ import pytest
 import backpass as bp
 from backpass.engine import loop
 from backpass.engine.plan import Plan
-from backpass.training import plan_of_training
+from backpass.stepping import CompiledSteps
 
 
 class MallocInfo(ctypes.Structure):
@@ -49,9 +49,9 @@ def test_ten_thousand_steps_allocate_nothing():
     X, y = bp.datasets.spiral(40, 3, random_state=0)
     network = classifier(2, 16, 3)
     inputs, labels = network.samples(X), network.targets(y, X)
-    plan = plan_of_training(network, inputs, labels, bp.Adam(), batch=50, shuffle=True, weights=np.ones(120), threads=1)
-    losses = np.zeros(10_000)
-    plan.set(epoch_losses=losses.ctypes.data, last_step=10)
+    steps = CompiledSteps(network, inputs, labels, bp.Adam(), epochs=4000, batch=50, weights=np.ones(120))
+    plan = steps.plan
+    plan.set(last_step=10)
     plan.run(plan.address, 0)
     plan.set(last_step=10_010)
     tracemalloc.start()

@@ -3,11 +3,11 @@
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import backpass as bp
 from tests.gradients import assert_close, assert_gradient
-from tests.parts import ALL_FUSIONS, DTYPES, SEEDS, SIZES, TOLERANCE, as_rows, formula, kinds_of_targets, predictions
+from tests.parts import ALL_FUSIONS, DTYPES, SEEDS, SIZES, TOLERANCE, formula, kinds_of_targets, predictions, rows_for
 
 each_fusion = pytest.mark.parametrize("part", ALL_FUSIONS, ids=lambda part: part.__name__)
 
@@ -17,6 +17,11 @@ def absolute_terms(part, inputs, y_true, output):
     N, M = inputs.shape
     if part is bp.SigmoidCrossentropy:
         return np.mean(np.abs(inputs) * (1 + y_true) + 1, axis=1), (output + y_true) / M / N
+    if part is bp.ExponentialPoisson:  # the pair takes the logarithm of a rounded rate: 1 beside the log rate's size
+        return np.mean(output + y_true * (np.abs(inputs) + 1), axis=1), (output + y_true) / M / N
+    if part is bp.LinearSquaredError:
+        size = np.abs(inputs) + np.abs(y_true)
+        return np.mean(size**2, axis=1), 2 * size / M / N
     share = np.sum(y_true, axis=1, keepdims=True)
     spread = inputs.max(axis=1, keepdims=True) - inputs
     return np.sum(y_true * (spread + 1 + np.log(M)), axis=1), (output * share + y_true) / N
@@ -28,7 +33,7 @@ def test_backward_matches_complex_step_and_central_differences(part, seed):
     rng, N, C = np.random.default_rng(seed), 3, 5
     logits = predictions(part, rng, N, C)
     for kind, y_true in kinds_of_targets(part, rng, N, C):
-        rows = as_rows(y_true, C)
+        rows = rows_for(part(), y_true, C)
         output = formula(part).forward(logits, rows)[1]
         claimed = formula(part).backward(output, rows)
         terms = absolute_terms(part, logits, rows, output)[1]
@@ -38,21 +43,22 @@ def test_backward_matches_complex_step_and_central_differences(part, seed):
 
 
 @each_fusion
+@settings(max_examples=300)
 @given(N=SIZES, C=SIZES, dtype=DTYPES, seed=SEEDS)
 def test_kernels_compute_the_formula(part, N, C, dtype, seed):
     rng, tolerance = np.random.default_rng(seed), TOLERANCE[np.dtype(dtype)]
     logits = predictions(part, rng, N, C).astype(dtype) * dtype(rng.choice([0.01, 1, 10]))
     exact = logits.astype(np.float64)
     for kind, y_true in kinds_of_targets(part, rng, N, C):
-        rows = as_rows(y_true, C).astype(dtype).astype(np.float64)
         step = part()
+        rows = rows_for(step, y_true, C, dtype)
         losses = step.sample_losses(logits, y_true)
         dinputs = step.backward(step.output, y_true)
         expected, probabilities = formula(part).forward(exact, rows)
         terms = absolute_terms(part, exact, rows, probabilities)
         assert step.output.dtype == dinputs.dtype == dtype
         assert_close(losses, expected, tolerance, terms[0], f"loss of {kind}")
-        assert_close(step.output, probabilities, tolerance, probabilities, "output")
+        assert_close(step.output, probabilities, tolerance, np.abs(probabilities), "output")
         assert_close(
             dinputs, formula(part).backward(step.output.astype(np.float64), rows), tolerance, terms[1], f"of {kind}"
         )
@@ -60,6 +66,7 @@ def test_kernels_compute_the_formula(part, N, C, dtype, seed):
 
 
 @each_fusion
+@settings(max_examples=300)
 @given(N=SIZES, C=SIZES, seed=SEEDS)
 def test_one_step_equals_the_pair_that_it_replaces(part, N, C, seed):
     rng = np.random.default_rng(seed)
@@ -69,9 +76,9 @@ def test_one_step_equals_the_pair_that_it_replaces(part, N, C, seed):
         output = activation.forward(logits)
         losses = loss.forward(output, y_true)
         dinputs = activation.backward(loss.backward(output, y_true))
-        terms = absolute_terms(part, logits, as_rows(y_true, C), output)
+        terms = absolute_terms(part, logits, rows_for(step, y_true, C), output)
         assert_close(step.sample_losses(logits, y_true), losses, 1e-12, terms[0], f"loss of {kind}")
-        assert_close(step.output, output, 1e-12, output, "output")
+        assert_close(step.output, output, 1e-12, np.abs(output), "output")
         assert_close(step.backward(step.output, y_true), dinputs, 1e-12, terms[1], f"gradient of {kind}")
 
 
@@ -90,18 +97,34 @@ def exact_sigmoid_crossentropy(logits, y_true):
     return -sum(terms) / size, [(p - y) / size for p, y in zip(probabilities, y_true, strict=True)]
 
 
+def exact_exponential_poisson(log_rates, y_true):
+    size = len(log_rates)
+    rates = [mpmath.exp(mpmath.mpf(float(x))) for x in log_rates]
+    loss = sum(rate - y * mpmath.mpf(float(x)) for rate, x, y in zip(rates, log_rates, y_true, strict=True))
+    return loss / size, [(rate - y) / size for rate, y in zip(rates, y_true, strict=True)]
+
+
+def exact_linear_squared_error(inputs, y_true):
+    size = len(inputs)
+    differences = [mpmath.mpf(float(x)) - y for x, y in zip(inputs, y_true, strict=True)]
+    return sum(difference**2 for difference in differences) / size, [2 * each / size for each in differences]
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     ("part", "exact"),
     [
         (bp.SoftmaxCrossentropy, exact_softmax_crossentropy),
         (bp.SigmoidCrossentropy, exact_sigmoid_crossentropy),
+        (bp.ExponentialPoisson, exact_exponential_poisson),
+        (bp.LinearSquaredError, exact_linear_squared_error),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_big_logits_agree_with_mpmath_to_1e_6_and_never_overflow(part, exact, dtype):
     rng, C = np.random.default_rng(0), 4
-    logits = (rng.choice([-1e4, 0, 1e4], (60, C)) + rng.choice([0, 0.5, 1], (60, C))).astype(dtype)
+    big = {np.float32: 85, np.float64: 700}[dtype] if part is bp.ExponentialPoisson else 1e4  # whose exp is a number
+    logits = (rng.choice([-1e4, 0, big], (60, C)) + rng.choice([0, 0.5, 1], (60, C))).astype(dtype)
     for soft in (False, True):
         y_true = rng.choice([0.25, 0.5], (60, C)) if soft else np.eye(C)[rng.integers(0, C, 60)]
         step = part()
@@ -114,7 +137,29 @@ def test_big_logits_agree_with_mpmath_to_1e_6_and_never_overflow(part, exact, dt
                 loss, gradient = exact(logits[n], [float(y) for y in y_true[n]])
                 loss, gradient = float(loss), [float(entry) for entry in gradient]
             assert losses[n] == pytest.approx(loss, rel=1e-6, abs=1e-300)
-            assert_close(dinputs[n], np.array(gradient), 1e-6, step.output[n] + y_true[n], "gradient")
+            assert_close(dinputs[n], np.array(gradient), 1e-6, np.abs(step.output[n]) + y_true[n], "gradient")
+
+
+def test_a_rate_beyond_the_floats_is_infinite_and_one_that_rounds_to_0_is_no_trouble():
+    step = bp.ExponentialPoisson()
+    assert step.sample_losses([[800.0], [-800.0]], [1, 2]).tolist() == [np.inf, 1600]
+    assert step.output.tolist() == [[np.inf], [0]]
+    assert step.backward(step.output, [1, 2]).tolist() == [[np.inf], [-1]]
+
+
+def test_a_pair_is_trained_as_its_fusion_and_linear_makes_no_pass_of_its_own():
+    for layer, loss, step in [
+        (bp.Exponential(), bp.Poisson(), bp.ExponentialPoisson),
+        (bp.Linear(), bp.MeanSquaredError(), bp.LinearSquaredError),
+    ]:
+        chain = bp.Network([bp.Dense(2, 3), layer], loss).chain()
+        assert [type(part) for part in chain.layers] == [bp.Dense]
+        assert type(chain.loss) is step
+
+
+def test_log_rates_of_what_is_a_rate_already_are_refused():
+    with pytest.raises(ValueError, match=r"takes log rates, but the last layer is Exponential\(\); end with Dense"):
+        bp.Network([bp.Dense(2, 1), bp.Exponential()], bp.ExponentialPoisson())
 
 
 @each_fusion

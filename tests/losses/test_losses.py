@@ -2,11 +2,22 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 import backpass as bp
 from tests.gradients import assert_close, assert_gradient
-from tests.parts import ALL_LOSSES, DTYPES, SEEDS, SIZES, TOLERANCE, as_rows, formula, kinds_of_targets, predictions
+from tests.parts import (
+    ALL_LOSSES,
+    DTYPES,
+    SEEDS,
+    SIZES,
+    TOLERANCE,
+    kinds_of_targets,
+    loss_formula,
+    made_loss,
+    predictions,
+    rows_for,
+)
 
 each_loss = pytest.mark.parametrize("part", ALL_LOSSES, ids=lambda part: part.__name__)
 
@@ -19,6 +30,8 @@ def absolute_terms(part, y_pred, y_true, losses, dinputs):
         return np.mean(size**2, axis=1), 2 * size / M / N
     if part is bp.BinaryCrossentropy:  # 1 - y_pred is a rounded difference
         return np.abs(losses) + 1, ((1 + y_true) * (1 + y_pred) / (1 - y_pred) ** 2 + y_true / y_pred) / M / N
+    if part is bp.Poisson:
+        return np.mean(y_pred + np.abs(y_true * np.log(y_pred)), axis=1), (1 + y_true / y_pred) / M / N
     return np.abs(losses), np.abs(dinputs)
 
 
@@ -29,24 +42,28 @@ def test_backward_matches_complex_step_and_central_differences(part, seed):
     y_pred = predictions(part, rng, N, C)
     if part.classifies:  # central differences of 1e-5 need probabilities well above that
         y_pred = 0.25 + 0.5 * y_pred
-    for kind, y_true in kinds_of_targets(part, rng, N, C):
-        rows = as_rows(y_true, C)
-        claimed = formula(part).backward(y_pred, rows)
-        assert_gradient(lambda at, rows=rows: np.mean(formula(part).forward(at, rows)), y_pred, claimed, what=kind)
+    loss = made_loss(part, rng, C)
+    for kind, y_true in kinds_of_targets(loss, rng, N, C):
+        rows = rows_for(loss, y_true, C)
+        claimed = loss_formula(loss, "backward", y_pred, rows)
+        assert_gradient(
+            lambda at, rows=rows: np.mean(loss_formula(loss, "forward", at, rows)), y_pred, claimed, what=kind
+        )
 
 
 @each_loss
+@settings(max_examples=300)
 @given(N=SIZES, C=SIZES, dtype=DTYPES, seed=SEEDS)
 def test_kernels_compute_the_formula(part, N, C, dtype, seed):
     rng, tolerance = np.random.default_rng(seed), TOLERANCE[np.dtype(dtype)]
     y_pred = predictions(part, rng, N, C).astype(dtype)
     y_pred = np.minimum(y_pred, 1 - 2.0**-10).astype(dtype) if part is bp.BinaryCrossentropy else y_pred
     exact = y_pred.astype(np.float64)
-    for kind, y_true in kinds_of_targets(part, rng, N, C):
-        rows = as_rows(y_true, C).astype(dtype).astype(np.float64)
-        loss = part()
+    loss = made_loss(part, rng, C)
+    for kind, y_true in kinds_of_targets(loss, rng, N, C):
+        rows = rows_for(loss, y_true, C, dtype)
         losses, dinputs = loss.forward(y_pred, y_true), loss.backward(y_pred, y_true)
-        expected = formula(part).forward(exact, rows), formula(part).backward(exact, rows)
+        expected = loss_formula(loss, "forward", exact, rows), loss_formula(loss, "backward", exact, rows)
         terms = absolute_terms(part, exact, rows, *expected)
         assert losses.dtype == np.float64
         assert dinputs.dtype == dtype

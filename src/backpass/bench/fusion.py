@@ -4,7 +4,8 @@ Two questions, each measured in turn within one run (A B C D, A B C D, ...), so 
 and every route's rounds are spread over the whole run:
 
 1. The notebook's cell 35: backward only, objects made anew in every call, `dinputs` taken. Four routes at three sizes.
-2. Every rule in `fusions.fusion.FUSIONS`: forward and backward, one step against two. A new fusion appears by itself.
+2. Every rule in `fusions/fusion.py`, of losses and of layers: forward and backward, one step against two. A new fusion
+   appears by itself.
 
 A timing is a loop of enough calls to last some milliseconds. Shown are the median of the rounds and, as spread, the
 distance between the quartiles in percent of it; a ratio is the median of the rounds' own ratios.
@@ -21,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backpass.bench.notebook import PlainCrossentropy, PlainSoftmax, PlainSoftmaxCrossentropy
-from backpass.fusions.fusion import FUSIONS, Fusion
+from backpass.fusions.fusion import FUSIONS, LAYER_FUSIONS, Fusion
 from backpass.fusions.softmax_crossentropy import SoftmaxCrossentropy
 from backpass.layers.layer import Layer
 from backpass.layers.softmax import Softmax
@@ -34,6 +35,7 @@ Times = dict[str, np.ndarray]
 Ratios = dict[str, tuple[str, str]]  # name: (slower route, faster route)
 
 SIZES = ((3, 3), (300, 3), (10000, 10))
+LAYER_SIZES = ((300, 2, 64), (32, 64, 128), (256, 128, 128))  # N, D, M
 SECONDS = 0.003  # a timing lasts at least this long
 AGREEMENT = 1e-12  # of the largest entry
 NOTEBOOK_PROBABILITIES = np.array([[0.7, 0.1, 0.2], [0.1, 0.5, 0.4], [0.02, 0.9, 0.08]])
@@ -59,6 +61,9 @@ def main(rounds: int = 15, console: Console | None = None) -> dict[str, Any]:
     for (layer, loss), fusion in FUSIONS.items():
         for N, C in SIZES:
             cases[fusion.__name__, f"{N}x{C}"] = rule_routes(layer, loss, fusion, N, C)
+    for (first, second), layer_fusion in LAYER_FUSIONS.items():
+        for N, D, M in LAYER_SIZES:
+            cases[layer_fusion.__name__, f"{N}x{D}x{M}"] = layer_rule_routes(first, second, layer_fusion, N, D, M)
     for case, routes in cases.items():
         check_agreement(routes, ", ".join(case))
 
@@ -128,6 +133,23 @@ def rule_routes(layer: type[Layer], loss: type[Loss], fusion: type[Fusion], N: i
         output = activation.forward(inputs)
         mean_loss = last.calculate(output, y_true)
         return mean_loss, activation.backward(last.backward(output, y_true))
+
+    return {"fused": fused, "pair": pair}
+
+
+def layer_rule_routes(first: Any, second: Any, fusion: Any, N: int, D: int, M: int) -> Routes:
+    """One rule of LAYER_FUSIONS, forward and backward; each returns output, dinputs and the weights' gradient."""
+    generator = np.random.RandomState(0)
+    inputs, dvalues = generator.standard_normal((N, D)), generator.standard_normal((N, M))
+    dense, activation = first(D, M, random_state=0, dtype="float64"), second()
+    both = fusion.of(first(D, M, random_state=0, dtype="float64"), activation)
+
+    def fused() -> tuple[np.ndarray, ...]:
+        return both.forward(inputs), both.backward(dvalues), both.dweights
+
+    def pair() -> tuple[np.ndarray, ...]:
+        output = activation.forward(dense.forward(inputs))
+        return output, dense.backward(activation.backward(dvalues)), dense.dweights
 
     return {"fused": fused, "pair": pair}
 

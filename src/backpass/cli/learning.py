@@ -78,7 +78,7 @@ def activations() -> dict[str, Any]:
             made = layer()
         except TypeError:  # it needs arguments
             continue
-        if not made.parameter_shapes():
+        if not made.parameter_shapes() and made.suits is not None and not made.distribution:
             found[name.lower()] = layer
     return dict(sorted(found.items()))
 

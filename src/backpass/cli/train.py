@@ -61,6 +61,9 @@ def share(value: float) -> float:
     return value
 
 
+BY_BATCHES = sorted(name for name, optimizer in OPTIMIZERS.items() if hasattr(optimizer, "kernel"))  # not L-BFGS
+
+
 def names(choices: Any) -> str:
     return f"One of {', '.join(choices)}."
 
@@ -76,7 +79,7 @@ def train(
     ),
     batch_size: int = typer.Option(32, min=1, help="Samples a step."),
     learning_rate: float = typer.Option(0.003, callback=positive, help="Size of the steps, above 0."),
-    optimizer: str = typer.Option("adam", callback=one_of(sorted(OPTIMIZERS)), help=names(sorted(OPTIMIZERS))),
+    optimizer: str = typer.Option("adam", callback=one_of(BY_BATCHES), help=names(BY_BATCHES)),
     test_size: float = typer.Option(0.2, callback=share, help="Share of the rows held out for the test figures."),
     seed: int = typer.Option(0, min=0, max=2**32 - 1, help="The same seed gives the same model, to the bit."),
     threads: int | None = typer.Option(None, min=1, help="Most threads to use. As many as help, if not given."),

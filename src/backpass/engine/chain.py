@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -36,9 +35,7 @@ class Chain:
     @property
     def multiplications(self) -> int:
         """Of matrix products, for one sample, forward."""
-        return sum(
-            math.prod(shape) for layer in self.layers for shape in layer.parameter_shapes().values() if shape[0] > 1
-        )
+        return sum(layer.multiplications for layer in self.layers)
 
     @property
     def wide(self) -> bool:
@@ -50,7 +47,7 @@ class Chain:
 
     def partitions(self, rows: int) -> int:
         """How many pieces a batch of this many rows is cut into: a power of two that depends on sizes only."""
-        if self.couples_samples or self.wide:
+        if self.wide:
             return 1
         work = 3 * rows * (self.multiplications + 8 * sum(self.widths))
         # Each partition clears and adds up gradients of its own, which costs about as much as 7 rows do: more than
@@ -60,8 +57,6 @@ class Chain:
 
     def block(self, rows: int) -> int:
         """Rows of a block."""
-        if self.couples_samples:
-            return rows
         if self.wide:
             return min(rows, WIDE_BLOCK)
         fitting = CACHE_BYTES // (2 * self.dtype.itemsize * sum(self.widths))

@@ -2,8 +2,8 @@
 
 A step walks one batch. The batch is cut into *partitions*, each with a gradient buffer of its own, and a partition into
 *blocks* of rows whose activations stay in the cache. For each block the table of calls is walked once: forward through
-the layers, the loss, backward in reverse. The partitions' gradients are added up in their order, then the optimizer
-moves the parameters.
+the layers, the loss, backward in reverse. The partitions' gradients are added up in their order; then come the calls
+on the whole of parameters and gradients: penalties, clipping, the optimizer, the moving average of the weights.
 
 How a batch is cut depends on sizes only. Which thread computes a partition is decided by who is free (`share_out`), so
 one thread or two give the same bits, and a thread that is kept from its core by another process holds up nobody: the
@@ -16,7 +16,17 @@ import math
 
 from backpass.engine.kernels import atomics
 from backpass.engine.kernels.calls import RECORD_WORDS, call, copy_bytes, floats_at, integers_at, zero_bytes
-from backpass.engine.kernels.compiler import FIRST_ARGUMENT, WORDS_PER_ARGUMENT, helper, raw_kernel
+from backpass.engine.kernels.compiler import (
+    COUNT_LEARNING,
+    COUNT_ROW,
+    COUNT_STEP,
+    COUNT_TRAINING,
+    COUNTER_WORDS,
+    FIRST_ARGUMENT,
+    WORDS_PER_ARGUMENT,
+    helper,
+    raw_kernel,
+)
 from backpass.engine.shuffling import shuffle
 
 # The plan: a row of int64, one word each.
@@ -24,6 +34,8 @@ from backpass.engine.shuffling import shuffle
     MODE,  # EVALUATE, GRADIENT or TRAIN
     STEP,  # next step, counted from 0 over all epochs
     STEPS_BEFORE,  # steps that the optimizer had made before this plan
+    STEPS_TRAINED,  # steps that the network had been trained for: what random numbers depend on
+    EPOCHS_TRAINED,  # and epochs: what the order of the samples depends on
     LAST_STEP,  # return to Python before this one
     STEPS_PER_EPOCH,
     SAMPLES,  # rows of X
@@ -53,13 +65,17 @@ from backpass.engine.shuffling import shuffle
     LOSSES,  # address of the partitions' losses (float64)
     EPOCH_LOSSES,  # address of the sum of loss x weight of each epoch
     ADD,  # address of the record that adds a partition's gradients to the network's
-    OPTIMIZER,  # address of the optimizer's record
-    OPTIMIZER_COUNTERS,  # address of the counters that it sees
+    FINISH,  # address of the records that finish a step: penalties, clipping, the optimizer ...
+    FINISH_COUNT,
+    FINISH_COUNTERS,  # address of the counters that they see
+    RATES,  # address of the learning rates of the steps up to LAST_STEP, or 0: it stays as it is
+    RATES_FIRST,  # the step that the first of them is for
+    LEARNING_RATE,  # address of the learning rate in the optimizer's settings
     STATUS,
     HELPERS,  # how many threads beside this one may be asked
     SOLO_UNTIL,  # do not ask them before the processor's clock says this
     STALLS,  # how often in a row one of them was waited for too long
-) = range(38)
+) = range(44)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -73,9 +89,6 @@ WORKER_WORDS = 8
 # A patch: word of the worker's part, what its address follows, and how far behind.
 PATCH_WORDS = 3
 INPUT, TARGET, OUTPUT, GRADIENT_OF = range(4)
-# counters
-COUNT_STEP, COUNT_TRAINING, COUNT_ROW = range(3)
-COUNTER_WORDS = 4
 
 PARTITION_BITS = 16
 ALL_CLAIMED = (1 << PARTITION_BITS) - 1
@@ -121,9 +134,10 @@ def walk_block(plan, worker, gradients, first, rows, total_weight):  # type: ign
         words[patches[patch]] = base + patches[patch + 2]
 
     counters = integers_at(own[COUNTERS], COUNTER_WORDS)
-    counters[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
+    counters[COUNT_STEP] = plan[STEPS_TRAINED] + plan[STEP] + 1
     counters[COUNT_TRAINING] = 1 if plan[MODE] != EVALUATE else 0
-    counters[COUNT_ROW] = first
+    counters[COUNT_ROW] = first - plan[FIRST]
+    counters[COUNT_LEARNING] = 1 if plan[MODE] == TRAIN else 0
     scales = floats_at(own[SCALES], rows)
     for row in range(rows):
         scales[row] = (weight_of(plan, first + row) if plan[WEIGHTS] != 0 else 1.0) / total_weight
@@ -223,12 +237,23 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
 
 
 @helper
+def finish_step(plan):  # type: ignore[no-untyped-def]
+    """What is done once the gradients are there."""
+    integers_at(plan[FINISH_COUNTERS], COUNTER_WORDS)[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
+    if plan[RATES] != 0:
+        ahead = plan[STEP] - plan[RATES_FIRST]
+        floats_at(plan[LEARNING_RATE], 1)[0] = floats_at(plan[RATES], ahead + 1)[ahead]
+    for index in range(plan[FINISH_COUNT]):
+        call(plan[FINISH] + index * 8 * RECORD_WORDS)
+
+
+@helper
 def train(plan, address):  # type: ignore[no-untyped-def]
     while plan[STEP] < plan[LAST_STEP]:
         epoch = plan[STEP] // plan[STEPS_PER_EPOCH]
         position = plan[STEP] - epoch * plan[STEPS_PER_EPOCH]
         if plan[SHUFFLE] != 0 and position == 0:
-            shuffle(integers_at(plan[ORDER], plan[SAMPLES]), plan[SEED], epoch)
+            shuffle(integers_at(plan[ORDER], plan[SAMPLES]), plan[SEED], plan[EPOCHS_TRAINED] + epoch)
         plan[FIRST] = position * plan[BATCH]
         plan[ROWS] = min(plan[BATCH], plan[SAMPLES] - plan[FIRST])
         loss = walk_batch(plan, address)
@@ -238,8 +263,7 @@ def train(plan, address):  # type: ignore[no-untyped-def]
             return
         weight = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)[plan[PARTITIONS]]
         floats_at(plan[EPOCH_LOSSES], epoch + 1)[epoch] += loss * weight
-        integers_at(plan[OPTIMIZER_COUNTERS], COUNTER_WORDS)[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
-        call(plan[OPTIMIZER])
+        finish_step(plan)
         plan[STEP] += 1
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -20,7 +20,7 @@ from backpass.engine import loop
 from backpass.engine.chain import Chain
 from backpass.engine.kernels import Vector, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
-from backpass.engine.kernels.compiler import FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
+from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
 
 ALIGNMENT = 64
 MOST_KEPT = 8  # sizes for which a network keeps its plans
@@ -64,20 +64,21 @@ class Plan:
     backward : bool
         Whether the table goes back through the layers after the loss.
     workers : int
-        Threads that may walk it at once, this one included.
+        Threads that may walk it at once, this one included; no more than there are partitions.
     """
 
     def __init__(self, chain: Chain, rows: int, *, backward: bool, workers: int = 1, gather: bool = False):
         self.chain = chain
         self.rows = rows
-        self.workers = workers
         self.words = empty(loop.PLAN_WORDS, np.int64)
         self.words[:] = 0
         self.address = self.words.ctypes.data
         self.keep: list[np.ndarray] = []  # buffers that only their addresses point at
         self.own: list[tuple[Any, str, np.ndarray]] = []  # what parts brought along: valid while it is still theirs
         self.patches: list[tuple[int, int, int]] = []  # of any one worker: they are the same for all
-        partitions, block = chain.partitions(rows), chain.block(rows)
+        whole = backward and chain.couples_samples
+        partitions, block = 1 if whole else chain.partitions(rows), rows if whole else chain.block(rows)
+        self.workers = workers = min(workers, partitions)
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1)
         self.data: tuple[Any, ...] = ()
@@ -121,14 +122,15 @@ class Plan:
             gradients=gradients.ctypes.data,
             more_gradients=more.ctypes.data,
             gradient_bytes=gradients.nbytes,
-            add=self.record_alone(add_kernel, gradients=gradients, more=more[0]),
+            add=self.records_alone([(add_kernel, {"gradients": gradients, "more": more[0]})]),
         )
 
-    def record_alone(self, made: Kernel, **arrays: np.ndarray) -> int:
-        """A record outside the table; its address."""
-        words = self.buffer(RECORD_WORDS, np.int64)
-        words[:] = self.record(made, {name: Place.of(array) for name, array in arrays.items()}, None, 0)
-        self.keep.extend(arrays.values())
+    def records_alone(self, calls: Sequence[tuple[Kernel, dict[str, np.ndarray]]]) -> int:
+        """Records outside the table, one behind the other; the address of the first."""
+        words = self.buffer((len(calls), RECORD_WORDS), np.int64)
+        for index, (made, arrays) in enumerate(calls):
+            words[index] = self.record(made, {name: Place.of(array) for name, array in arrays.items()}, None, 0)
+            self.keep.extend(arrays.values())
         return words.ctypes.data
 
     def record(self, made: Kernel, places: dict[str, Place], owner: Any, position: int) -> list[int]:
@@ -154,7 +156,7 @@ class Plan:
         loss = chain.loss
         self.patches = []
         widths = list(chain.widths)
-        counters = self.buffer(loop.COUNTER_WORDS, np.int64)
+        counters = self.buffer(COUNTER_WORDS, np.int64)
         scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)
         own_out = self.buffer((block, widths[-1]), dtype)
         own_x = self.buffer((block if gather else 0, widths[0]), dtype)

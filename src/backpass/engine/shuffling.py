@@ -4,18 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from backpass.engine.kernels import helper
-
-GOLDEN, MIX_1, MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)
-
-
-@helper
-def random_bits(seed, index):  # type: ignore[no-untyped-def]
-    """64 random bits for each pair of numbers: SplitMix64 (Steele, Lea, Flood 2014), read by its counter."""
-    z = np.uint64(seed) + np.uint64(index + 1) * GOLDEN
-    z = (z ^ (z >> np.uint64(30))) * MIX_1
-    z = (z ^ (z >> np.uint64(27))) * MIX_2
-    return z ^ (z >> np.uint64(31))
+from backpass.engine.kernels import helper, random_bits
+from backpass.engine.kernels.calls import integers_at
+from backpass.engine.kernels.compiler import NATIVE, raw_kernel
 
 
 @helper
@@ -28,3 +19,17 @@ def shuffle(order, seed, epoch):  # type: ignore[no-untyped-def]
         # the upper 32 bits times (i + 1) over 2^32: a number from 0 to i without a division
         j = np.int64(((random_bits(key, i) >> np.uint64(32)) * np.uint64(i + 1)) >> np.uint64(32))
         order[i], order[j] = order[j], order[i]
+
+
+@raw_kernel
+def shuffle_kernel(order: int, wanted: int) -> None:
+    """`shuffle` for Python: address of the order, address of its size, the seed and the epoch."""
+    given = integers_at(wanted, 3)
+    shuffle(integers_at(order, given[0]), given[1], given[2])
+
+
+def order_of(samples: int, seed: int, epoch: int) -> np.ndarray:
+    """Rows (samples,) in the order in which the compiled loop takes them in this epoch."""
+    order, wanted = np.empty(samples, np.int64), np.array([samples, seed, epoch])
+    NATIVE(shuffle_kernel.address())(order.ctypes.data, wanted.ctypes.data)
+    return order

@@ -6,6 +6,7 @@ metadata  format "backpass", version "1", config {"dtype": ..., "layers": [{"cla
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 import shutil
@@ -67,13 +68,18 @@ def layer_names(layers: Sequence[Layer]) -> list[str]:
 def save(path: str | Path, layers: Sequence[Layer], loss: Loss) -> None:
     from safetensors.numpy import save as to_bytes
 
+    unknown = [part for part in (*layers, loss) if type(part).__name__ not in {*LAYERS, *LOSSES}]
+    if unknown:
+        raise TypeError(
+            f"{unknown[0]!r} is an object of your own, which a model file cannot name; derive it from Layer or Loss"
+        )
     tensors = {
         f"{name}.{parameter}": np.ascontiguousarray(getattr(layer, parameter))
         for name, layer in zip(layer_names(layers), layers, strict=True)
-        for parameter in layer.parameter_shapes()
+        for parameter in (*layer.parameter_shapes(), *layer.state_names)
     }
     config = {
-        "dtype": str(next(layer.dtype for layer in layers if layer.dtype is not None)),
+        "dtype": str(next(layer.parameters.dtype for layer in layers if layer.parameters.size)),
         "layers": [{"class": type(layer).__name__, **layer.config()} for layer in layers],
         "loss": {"class": type(loss).__name__, **loss.config()},
     }
@@ -113,7 +119,7 @@ def load(path: str | Path) -> tuple[list[Layer], Loss]:
         config = json.loads(metadata["config"])
         layers = [made(LAYERS, described, config["dtype"]) for described in config["layers"]]
         for name, layer in zip(layer_names(layers), layers, strict=True):
-            for parameter in layer.parameter_shapes():
+            for parameter in (*layer.parameter_shapes(), *layer.state_names):
                 setattr(layer, parameter, tensors[f"{name}.{parameter}"])
         return layers, made(LOSSES, config["loss"], None)
     except (KeyError, TypeError, ValueError) as error:
@@ -124,8 +130,8 @@ def made(classes: dict[str, Any], described: dict[str, Any], dtype: str | None) 
     """The part that a configuration describes."""
     arguments = dict(described)
     name = arguments.pop("class")
-    if not hasattr(classes.get(name), "forward_kernel"):  # Fusion, say, is only what others are made from
+    if name not in classes or name == "Fusion":
         raise ValueError(f"there is no {name}; import the module that defines it first")
-    if dtype is not None and classes[name].dtype is not Layer.dtype:  # a part that has a dtype of its own
+    if dtype is not None and "dtype" in inspect.signature(classes[name]).parameters:
         arguments["dtype"] = dtype
     return classes[name](**arguments)

@@ -1,11 +1,13 @@
-"""What the fusions of an activation and a loss share: a loss that takes the activation's inputs.
+"""The table of rules: two steps on the left, the one that replaces both on the right.
 
-The table of rules is `FUSIONS`: a last layer and a loss on the left, the one step that replaces both on the right.
-A Network looks it up when it trains; a test holds each rule equal to its pair, `backpass bench fusion` times it.
+`FUSIONS` holds those of a last activation and a loss, each a loss that takes the activation's inputs; `LAYER_FUSIONS`
+those of two layers that follow each other, each a layer. A Network looks them up when it trains; a test holds each rule
+equal to its pair, `backpass bench fusion` times it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +17,19 @@ from backpass.layers.layer import Layer
 from backpass.losses.loss import Loss
 
 FUSIONS: dict[tuple[type[Layer], type[Loss]], type[Fusion]] = {}
+LAYER_FUSIONS: dict[tuple[type[Layer], type[Layer]], Any] = {}
+
+
+def fused(layers: Sequence[Layer]) -> list[Layer]:
+    """The layers with every pair for which there is a rule as one."""
+    result: list[Layer] = []
+    for layer in layers:
+        rule = LAYER_FUSIONS.get((type(result[-1]), type(layer))) if result else None
+        if rule is None:
+            result.append(layer)
+        else:
+            result[-1] = rule.of(result[-1], layer)
+    return result
 
 
 class Fusion(Loss):
@@ -35,9 +50,14 @@ class Fusion(Loss):
         if "layer" in cls.__dict__:  # a rule of its own, not a variation of one
             FUSIONS[cls.layer, cls.loss] = cls
 
-    def forward(self, inputs: Any, y_true: Any) -> float:  # type: ignore[override]
+    @classmethod
+    def of(cls, loss: Loss) -> Fusion:
+        """The step that takes this loss's place."""
+        return cls(**loss.config())
+
+    def forward(self, inputs: Any, y_true: Any, sample_weight: Any = None) -> float:  # type: ignore[override]
         """Mean loss of logits (N, C); sets `output`. Raises ValueError, TypeError for targets that do not fit."""
-        return float(np.mean(self.sample_losses(inputs, y_true)))
+        return self._mean(self.sample_losses(inputs, y_true), sample_weight)
 
     calculate = forward  # type: ignore[assignment]
 

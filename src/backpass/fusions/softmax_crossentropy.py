@@ -20,6 +20,7 @@ from backpass.fusions.fusion import Fusion
 from backpass.layers.softmax import Softmax, divide_by_sum, subtract_largest, take_exponentials
 from backpass.layers.softmax import forward as softmax
 from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
+from backpass.losses.targets import ClassTargets
 
 
 def forward(inputs, y_true):
@@ -95,11 +96,13 @@ def labels_backward_kernel(dvalues, labels, scales, dinputs):
         dinputs[n, labels[n]] -= scale
 
 
-class SoftmaxCrossentropy(Fusion):
+class SoftmaxCrossentropy(ClassTargets, Fusion):
     """Softmax and categorical cross-entropy in one: takes logits, is right for labels, one-hot and soft targets.
 
     `forward(inputs, y_true)` returns the mean loss, as the notebook's combined class does, and sets `output`, the
     probabilities (N, C); `backward(dvalues, y_true)` takes those as `dvalues`. Both look only at their arguments.
+
+    Parameters: those of CategoricalCrossentropy.
 
     Source: Bishop, "Pattern recognition and machine learning", 2006, equation 4.109.
 

@@ -24,7 +24,7 @@ from backpass.engine.kernels import (
     multiply_left_transposed,
     multiply_right_transposed,
 )
-from backpass.initializers import INITIALIZERS
+from backpass.initializers import INITIALIZERS, SCALES
 from backpass.layers.layer import Layer
 from backpass.layers.view import View
 
@@ -71,6 +71,9 @@ class Dense(Layer):
         Where the weights are drawn from. A layer that was given none is drawn anew by `Network(random_state=...)`.
     dtype : float32 or float64
         Of the parameters, the output and the gradients.
+    weights_l1, weights_l2, biases_l1, biases_l2 : float
+        Factors of the penalties on large parameters, `l1 * sum |w| + l2 * sum w ** 2` (`penalty.py`). `dweights` and
+        `dbiases` hold their gradient too.
 
     Attributes
     ----------
@@ -82,7 +85,7 @@ class Dense(Layer):
     Raises
     ------
     ValueError, TypeError
-        A size below 1, an unknown initializer, a dtype that is neither float32 nor float64.
+        A size below 1, an unknown initializer, a dtype that is neither float32 nor float64, a penalty below 0.
 
     >>> dense = Dense(2, 3, dtype="float64")
     >>> dense.weights = [[1, 2, 3], [4, 5, 6]]
@@ -104,16 +107,24 @@ class Dense(Layer):
         initializer: str | None = None,
         random_state: Any = None,
         dtype: Any = np.float32,
+        weights_l1: float = 0.0,
+        weights_l2: float = 0.0,
+        biases_l1: float = 0.0,
+        biases_l2: float = 0.0,
     ):
         self.n_inputs = checks.positive_integer(n_inputs, "n_inputs")
         self.n_neurons = checks.positive_integer(n_neurons, "n_neurons")
+        self.multiplications = self.n_inputs * self.n_neurons
         self.initializer = initializer
         if initializer is not None:
             checks.one_of(initializer, "initializer", INITIALIZERS)
+        factors = {
+            "weights": (checks.real(weights_l1, "weights_l1", low=0), checks.real(weights_l2, "weights_l2", low=0)),
+            "biases": (checks.real(biases_l1, "biases_l1", low=0), checks.real(biases_l2, "biases_l2", low=0)),
+        }
+        self.penalties = {name: pair for name, pair in factors.items() if any(pair)}
         self.random_state = random_state
-        self._dtype = checks.float_dtype(dtype)
-        size = (self.n_inputs + 1) * self.n_neurons
-        self.attach(np.zeros(size, self._dtype), np.zeros(size, self._dtype))
+        self.allocate(dtype)
         self.draw(checks.generator(random_state), initializer or "glorot_normal")
 
     def draw(self, generator: Any, initializer: str) -> None:
@@ -123,13 +134,14 @@ class Dense(Layer):
 
     def prepare(self, following: Layer | None, generator: Any) -> None:
         """Draw anew from the network's generator, or scale what was drawn to what suits the layer that follows."""
-        wanted = self.initializer or (following.suits if following else "glorot_normal")
+        wanted = self.initializer or (following.suits if following else None) or "glorot_normal"
         if not self.as_drawn:
             return
         if generator is not None and self.random_state is None:
             self.draw(generator, wanted)
-        elif (self._drawn_by, wanted) == ("glorot_normal", "he_normal"):
-            self.weights *= np.sqrt((self.n_inputs + self.n_neurons) / self.n_inputs)
+        elif wanted != self._drawn_by and {wanted, self._drawn_by} <= SCALES.keys():
+            sizes = self.n_inputs, self.n_neurons
+            self.weights *= SCALES[wanted](*sizes) / SCALES[self._drawn_by](*sizes)
             self._drawn_by, self._drawn = wanted, self._checksum()
 
     @property
@@ -139,26 +151,6 @@ class Dense(Layer):
 
     def _checksum(self) -> int:
         return zlib.crc32(self.weights)  # type: ignore[arg-type]
-
-    def attach(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
-        """Make weights, biases and their gradients views of two flat buffers, without copying what they held."""
-        split = self.n_inputs * self.n_neurons
-        self._parameters = parameters
-        for prefix, buffer in (("_", parameters), ("_d", gradients)):
-            self.__dict__[f"{prefix}weights"] = buffer[:split].reshape(self.n_inputs, self.n_neurons)
-            self.__dict__[f"{prefix}biases"] = buffer[split:].reshape(1, self.n_neurons)
-
-    @property
-    def parameters(self) -> np.ndarray:
-        return self._parameters
-
-    def __getstate__(self) -> dict[str, Any]:
-        views = ("_weights", "_biases", "_dweights", "_dbiases")
-        return {name: value for name, value in super().__getstate__().items() if name not in views}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self.attach(self._parameters, np.zeros_like(self._parameters))
 
     def parameter_shapes(self) -> dict[str, tuple[int, ...]]:
         return {"weights": (self.n_inputs, self.n_neurons), "biases": (1, self.n_neurons)}
@@ -172,12 +164,15 @@ class Dense(Layer):
     def input_width(self) -> int:
         return self.n_inputs
 
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return self._dtype
-
     def config(self) -> dict[str, Any]:
-        return {"n_inputs": self.n_inputs, "n_neurons": self.n_neurons, "initializer": self.initializer}
+        given: dict[str, Any] = {
+            "n_inputs": self.n_inputs,
+            "n_neurons": self.n_neurons,
+            "initializer": self.initializer,
+        }
+        for name, factors in self.penalties.items():
+            given |= {f"{name}_l{order}": factor for order, factor in zip((1, 2), factors, strict=True) if factor}
+        return given
 
     def __repr__(self) -> str:
         return f"Dense({self.n_inputs}, {self.n_neurons})"

@@ -3,10 +3,17 @@
 A layer is one file: the formula (`forward`, `backward` in NumPy), the kernels, and a class that names them.
 A kernel's arguments are found by their names: on the layer (`weights`, `settings`, ...), among what flows
 (`inputs`, `output`, `dvalues`, `dinputs`, `saved`), or as the gradient of a parameter (`d` + its name).
+
+A layer of somebody's own may do without kernels: it overrides `forward` and `backward` in plain NumPy, and a Network
+that holds it trains by the textbook walk (docs/own_part.md).
 """
 
 from __future__ import annotations
 
+import inspect
+import math
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,11 +21,37 @@ import numpy as np
 from backpass import checks
 from backpass.discovery import register
 from backpass.engine.kernels import Kernel
+from backpass.engine.kernels.compiler import COUNT_LEARNING, COUNT_STEP, COUNT_TRAINING
+from backpass.layers.penalty import penalty_gradient
 
 Shape = tuple[int, ...]
 LAYERS: dict[str, type[Layer]] = {}  # every layer class by name: what model files and the command line look up
 NOTHING = np.zeros(0)
 STORED = ("inputs", "output", "saved")
+
+
+@lru_cache(maxsize=256)
+def knows(function: Any) -> frozenset[str]:
+    """The names of a function's arguments."""
+    return frozenset(inspect.signature(function).parameters)
+
+
+def told(method: Any, inputs: np.ndarray, **options: Any) -> Any:
+    """method(inputs), told those of the options that it has arguments for."""
+    names = knows(getattr(method, "__func__", method))
+    return method(inputs, **{name: value for name, value in options.items() if name in names})
+
+
+@lru_cache(maxsize=256)
+def has_kernels(kind: type) -> bool:
+    """Whether a class has both kernels, and no newer `forward` or `backward` in Python that they would pass over."""
+
+    def place(name: str) -> int:
+        return next(index for index, base in enumerate(kind.__mro__) if name in base.__dict__)
+
+    return all(
+        hasattr(kind, f"{name}_kernel") and place(f"{name}_kernel") <= place(name) for name in ("forward", "backward")
+    )
 
 
 class Layer:
@@ -34,10 +67,12 @@ class Layer:
 
     forward_kernel: ClassVar[Kernel]
     backward_kernel: ClassVar[Kernel]
-    suits: ClassVar[str] = "glorot_normal"  # the initializer of a Dense in front of this layer
+    suits: ClassVar[str | None] = "glorot_normal"  # the initializer of a Dense in front; None: what the next one says
     couples_samples: ClassVar[bool] = False  # True: a batch must stay in one piece, as in batch normalisation
     probabilities: ClassVar[bool] = False  # True: the outputs may be read as probabilities
     distribution: ClassVar[bool] = False  # True: those of a sample add up to 1
+    positive: ClassVar[bool] = False  # True: the outputs are above 0, as rates are
+    state_names: ClassVar[tuple[str, ...]] = ()  # arrays that training changes without a gradient: running statistics
 
     inputs: np.ndarray | None = None
     output: np.ndarray | None = None
@@ -45,12 +80,16 @@ class Layer:
     dvalues: np.ndarray | None = None
     dinputs: np.ndarray | None = None
     settings: np.ndarray = NOTHING
-    counters: np.ndarray = np.array([1, 1, 0, 0])  # step, whether training, first row: the engine hands over its own
+    counters: np.ndarray = np.zeros(0, np.int64)  # of a layer whose kernels ask for them; the engine hands over its own
+    multiplications: int = 0  # of matrix products, for one sample, forward
+    penalties: Mapping[str, tuple[float, float]] = {}  # L1 and L2 factor of a parameter, by its name
+    _parameters: np.ndarray = NOTHING
     _computed: tuple[np.ndarray | None, np.ndarray] = NOTHING, NOTHING  # inputs and output of the last `forward`
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, listed: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
-        register(LAYERS, cls.__name__, cls)
+        if listed:
+            register(LAYERS, cls.__name__, cls)
 
     # What a layer with parameters, or one that changes the width, overrides.
 
@@ -70,10 +109,13 @@ class Layer:
         """The arguments that make this layer anew (JSON)."""
         return {}
 
+    def check_inputs(self, inputs: np.ndarray, name: str) -> None:
+        """ValueError if the first layer cannot take these samples (N, D), whose width and numbers are right."""
+
     @property
     def dtype(self) -> np.dtype[Any] | None:
         """float32 or float64; None for a part without parameters, which computes in its input's dtype."""
-        return None
+        return self.__dict__.get("_dtype")
 
     @property
     def input_width(self) -> int | None:
@@ -81,21 +123,49 @@ class Layer:
         return None
 
     @property
+    def likely_width(self) -> int | None:
+        """D of the first layer that says anything about it."""
+        return self.input_width
+
+    @property
     def parameters(self) -> np.ndarray:
         """All parameters, flat."""
-        return NOTHING
+        return self._parameters
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the engine can run it: it has both kernels, and they are what its `forward` and `backward` do."""
+        return has_kernels(type(self))  # type: ignore[arg-type]
+
+    def allocate(self, dtype: Any) -> None:
+        """Make parameters of this dtype, all 0; a Network moves them into its own buffer."""
+        self._dtype = checks.float_dtype(dtype)
+        size = sum(math.prod(shape) for shape in self.parameter_shapes().values())
+        self.attach(np.zeros(size, self._dtype), np.zeros(size, self._dtype))
 
     def attach(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
-        """Make the parameters and their gradients views of two flat buffers."""
+        """Make the parameters and their gradients views of two flat buffers, without copying what they held."""
+        self._parameters = parameters
+        start = 0
+        for name, shape in self.parameter_shapes().items():
+            end = start + math.prod(shape)
+            self.__dict__[f"_{name}"] = parameters[start:end].reshape(shape)
+            self.__dict__[f"_d{name}"] = gradients[start:end].reshape(shape)
+            start = end
 
     def prepare(self, following: Layer | None, generator: Any) -> None:
-        """Called by the Network that the layer is put into: draw parameters anew (if there is a generator)."""
+        """Called by the Network that the layer is put into: draw what is random anew (if there is a generator).
+
+        `following` is the next layer that has a say in how weights are drawn.
+        """
 
     # The notebook's protocol.
 
-    def forward(self, inputs: Any) -> np.ndarray:
+    def forward(self, inputs: Any, training: bool = True, step: int | None = None) -> np.ndarray:
         """output (N, M) of inputs (N, D); both are kept for `backward`.
 
+        `training` matters to layers such as Dropout and BatchNorm, which then behave otherwise than in a prediction;
+        `step` (from 1) chooses the random numbers, None those after the last ones.
         Raises ValueError or TypeError if `inputs` is not a real matrix of the width that the layer takes.
         """
         inputs = checks.samples(checks.matrix(inputs, "inputs", dtype=self.dtype, columns=self.input_width), "inputs")
@@ -104,6 +174,9 @@ class Layer:
         self.saved = np.empty((N, self.saved_width(D)), inputs.dtype)
         self.inputs = inputs
         self._computed = inputs, self.output
+        if self.counters.size:
+            self.counters[COUNT_STEP] = self.counters[COUNT_STEP] + training if step is None else step
+            self.counters[COUNT_TRAINING] = self.counters[COUNT_LEARNING] = training
         self._check_own(self.forward_kernel, inputs.dtype)
         self.forward_kernel(*self.forward_kernel.of(self))
         return self.output
@@ -134,7 +207,22 @@ class Layer:
         except ValueError:  # not contiguous, which the call itself finds out for nothing
             self.dvalues = np.ascontiguousarray(dvalues)
             kernel(*kernel.of(self))
+        for name, factors in self.penalties.items():
+            gradient = getattr(self, f"d{name}")
+            gradient += penalty_gradient(getattr(self, name), *factors)
         return self.dinputs
+
+    def walk(self, inputs: np.ndarray, training: bool, step: int) -> np.ndarray:
+        """`forward` in the textbook walk: a layer of somebody's own may not know all of its arguments."""
+        output = told(self.forward, inputs, training=training, step=step)
+        self.inputs, self.output = inputs, self.output if output is None else output
+        return self.output  # type: ignore[return-value]
+
+    def walk_back(self, dvalues: np.ndarray) -> np.ndarray:
+        """`backward` in the textbook walk."""
+        dinputs = self.backward(dvalues)
+        self.dvalues, self.dinputs = dvalues, self.dinputs if dinputs is None else dinputs
+        return self.dinputs  # type: ignore[return-value]
 
     def _check_own(self, kernel: Kernel, dtype: np.dtype[Any]) -> None:
         """TypeError for what this layer brings along itself, such as `settings`, if the kernel would misread it."""
@@ -149,18 +237,29 @@ class Layer:
         output = self.output = checks.samples(checks.matrix(self.output, "output", dtype=self.dtype), "output")
         if "inputs" in self.backward_kernel.arguments or "saved" in self.backward_kernel.arguments:
             inputs = self.inputs = checks.matrix(self.inputs, "inputs", dtype=output.dtype, columns=self.input_width)
-            if (len(inputs), self.output_width(inputs.shape[1])) != output.shape:
+            saved_of = len(output), self.saved_width(inputs.shape[1])
+            fits = (len(inputs), self.output_width(inputs.shape[1])) == output.shape
+            if not fits or (self.saved is not None and self.saved.shape != saved_of):
                 raise ValueError(
-                    f"{kind}.inputs has shape {inputs.shape} and .output {output.shape}, which do not belong together; "
-                    "call forward again"
+                    f"{kind}.inputs has shape {inputs.shape} and .output {output.shape}, which do not belong together"
+                    f"{' with what forward saved' if fits else ''}; call forward again"
                 )
+            self.check_inputs(inputs, "inputs")
         else:  # the output alone is needed, and dinputs are of its shape
             self.inputs = None
         self._computed = self.inputs, output
 
     def __getstate__(self) -> dict[str, Any]:
-        left = (*STORED, "dvalues", "dinputs", "_computed")
-        return {name: value for name, value in self.__dict__.items() if name not in left}
+        left = {*STORED, "dvalues", "dinputs", "_computed"}
+        for name in self.parameter_shapes():
+            left |= {f"_{name}", f"_d{name}"}
+        state = {name: value for name, value in self.__dict__.items() if name not in left}
+        changing = {"counters", *(f"_{name}" for name in self.state_names)}  # in place: a copy's are its own
+        return state | {name: state[name].copy() for name in changing & state.keys()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.attach(self._parameters, np.zeros_like(self._parameters))
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.config().items())})"

@@ -16,6 +16,7 @@ import numpy as np
 
 from backpass.engine.kernels import kernel
 from backpass.losses.loss import Loss
+from backpass.losses.targets import ClassTargets
 
 
 def forward(y_pred, y_true):
@@ -65,8 +66,15 @@ def labels_backward_kernel(dvalues, labels, scales, dinputs):
         dinputs[n, labels[n]] = -dvalues.dtype.type(scales[n]) / dvalues[n, labels[n]]
 
 
-class CategoricalCrossentropy(Loss):
+class CategoricalCrossentropy(ClassTargets, Loss):
     """Cross-entropy of predicted probabilities (N, C) against labels (N,), one-hot or soft targets (N, C).
+
+    Parameters
+    ----------
+    label_smoothing : float in [0, 1)
+        How much of the target is spread evenly over all classes.
+    class_weight : sequence or dict of C floats, optional
+        What a sample of each class counts. The mean is still over N.
 
     After a Softmax layer a Network trains the two as one step, SoftmaxCrossentropy.
 

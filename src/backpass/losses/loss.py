@@ -15,7 +15,7 @@ import numpy as np
 from backpass import checks
 from backpass.discovery import register
 from backpass.engine.kernels import Kernel
-from backpass.layers.layer import Layer
+from backpass.layers.layer import Layer, has_kernels
 
 # Looked up once: each costs a thirtieth of the notebook's smallest step.
 ndarray, empty_like, INT64 = np.ndarray, np.empty_like, checks.INT64
@@ -42,14 +42,27 @@ class Loss:
     backward_kernel: ClassVar[Kernel]  # (dvalues, y_true, scales, dinputs)
     labels_forward_kernel: ClassVar[Kernel | None] = None  # the same with `labels` in place of `y_true`
     labels_backward_kernel: ClassVar[Kernel | None] = None
+    takes_labels: ClassVar[bool] = False  # whether y may be one class index a sample; so if there are kernels for them
     classifies: ClassVar[bool] = False
+    threshold: ClassVar[float] = 0.5  # a yes-or-no output above it is a yes
+    probabilistic: ClassVar[bool] = True  # of a classification: whether outputs are probabilities
+    alters_targets: bool = False  # whether `effective` changes anything
 
     dinputs: np.ndarray | None = None
     settings: np.ndarray = np.zeros(0)
 
-    def __init_subclass__(cls, **options: Any) -> None:
+    def __init_subclass__(cls, listed: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
+        if not listed:
+            return
+        if "takes_labels" not in cls.__dict__:
+            cls.takes_labels = cls.takes_labels or cls.labels_forward_kernel is not None
         register(LOSSES, cls.__name__, cls)
+
+    @property
+    def compiled(self) -> bool:
+        """Whether the engine can run it: it has both kernels, and they are what its `forward` and `backward` do."""
+        return has_kernels(type(self))  # type: ignore[arg-type]
 
     def check_last_layer(self, layer: Layer, width: int) -> None:
         """ValueError if this loss makes no sense after that layer."""
@@ -60,20 +73,30 @@ class Loss:
     def targets(self, y_true: Any, width: int, dtype: Any, name: str = "y_true") -> np.ndarray:
         """What `y_true` means here: labels (N,) int64 or targets (N, width) of the dtype, checked."""
         array = checks.numbers(y_true, name)
-        if array.ndim == 1 and self.labels_forward_kernel is not None:
+        if array.ndim == 1 and self.takes_labels:
             return checks.labels(array, name, width)
         if array.ndim == 1 and width == 1:
             array = array.reshape(-1, 1)
         if array.ndim != 2 or array.shape[1] != width:
-            also = f"labels (N,) or {name} (N, {width})" if self.labels_forward_kernel is not None else f"(N, {width})"
+            also = f"labels (N,) or {name} (N, {width})" if self.takes_labels else f"(N, {width})"
             raise ValueError(f"{name} has shape {array.shape}; {also} is expected")
         array = checks.finite(np.require(array, dtype, ("C_CONTIGUOUS", "ALIGNED")), name)
         self.check_targets(array, name)
         return array
 
-    def calculate(self, output: Any, y_true: Any) -> float:
-        """Mean of the losses of all samples."""
-        return float(np.mean(self.forward(output, y_true)))
+    def effective(self, targets: np.ndarray, width: int, dtype: Any) -> np.ndarray:
+        """Targets as the kernels see them: smoothed or weighted, where the loss does that."""
+        return targets
+
+    def calculate(self, output: Any, y_true: Any, sample_weight: Any = None) -> float:
+        """Mean of the losses of all samples, weighted if there are weights (N,)."""
+        return self._mean(self.forward(output, y_true), sample_weight)
+
+    def _mean(self, losses: np.ndarray, sample_weight: Any) -> float:
+        if sample_weight is None:
+            return float(np.mean(losses))
+        weights = checks.weights(sample_weight, "sample_weight", losses, "y_true")
+        return float(np.sum(weights[weights > 0] * losses[weights > 0]) / np.sum(weights))
 
     def forward(self, y_pred: Any, y_true: Any) -> np.ndarray:
         """Loss of each sample (N,), float64. Raises ValueError, TypeError for targets that do not fit."""
@@ -84,8 +107,10 @@ class Loss:
         self._call(self.forward_kernel, self.labels_forward_kernel, "y_pred", y_true, arrays)
         return arrays["sample_losses"]
 
-    def backward(self, dvalues: Any, y_true: Any) -> np.ndarray:
+    def backward(self, dvalues: Any, y_true: Any, sample_weight: Any = None) -> np.ndarray:
         """dinputs (N, C): the gradient of the mean loss by the predictions, which are what `dvalues` holds.
+
+        The mean is weighted if there are weights (N,).
 
         Raises ValueError, TypeError for targets that do not fit. Needs no `forward` before it.
         """
@@ -98,6 +123,8 @@ class Loss:
                 and dvalues.ndim == 2
                 and y_true.ndim == 1
                 and samples == len(dvalues) > 0
+                and sample_weight is None
+                and not self.alters_targets
             ):
                 dinputs = empty_like(dvalues)
                 self.labels_backward_kernel(dvalues, y_true, mean_scales(samples), dinputs)  # type: ignore[misc]
@@ -106,7 +133,11 @@ class Loss:
         except (AttributeError, TypeError, ValueError, IndexError):
             pass
         dvalues = checks.samples(checks.matrix(dvalues, "dvalues"), "dvalues")
-        arrays = {"dvalues": dvalues, "scales": mean_scales(len(dvalues)), "dinputs": np.empty_like(dvalues)}
+        scales = mean_scales(len(dvalues))
+        if sample_weight is not None:
+            weights = checks.weights(sample_weight, "sample_weight", dvalues, "dvalues")
+            scales = weights / weights.sum()
+        arrays = {"dvalues": dvalues, "scales": scales, "dinputs": np.empty_like(dvalues)}
         self._call(self.backward_kernel, self.labels_backward_kernel, "dvalues", y_true, arrays)
         self.dinputs = arrays["dinputs"]
         return self.dinputs
@@ -121,6 +152,7 @@ class Loss:
         predictions = arrays[name]
         targets = self.targets(y_true, predictions.shape[1], predictions.dtype)
         checks.same_length(predictions, name, targets, "y_true")
+        targets = self.effective(targets, predictions.shape[1], predictions.dtype)
         if targets.ndim == 1:
             kernel = labels_kernel  # type: ignore[assignment]  # else targets would have refused labels
         own = {each: kernel.own_argument(self, each, predictions.dtype) for each in kernel.own}
@@ -135,4 +167,5 @@ class Loss:
         return {}
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}()"
+        given = ", ".join(f"{name}={value!r}" for name, value in self.config().items())
+        return f"{type(self).__name__}({given})"

@@ -1,6 +1,15 @@
 """What every kernel is made with: the `@kernel` decorator, arithmetic and matrix products for compiled code."""
 
-from backpass.engine.kernels.arithmetic import exp, log, log1p_of_unit, tanh
+from backpass.engine.kernels.arithmetic import (
+    erf,
+    exp,
+    expm1,
+    gaussian,
+    log,
+    log1p_of_unit,
+    normal_tail_ratio,
+    tanh,
+)
 from backpass.engine.kernels.calls import flat
 from backpass.engine.kernels.compiler import Kernel, Vector, helper, kernel
 from backpass.engine.kernels.matrix import (
@@ -9,13 +18,17 @@ from backpass.engine.kernels.matrix import (
     multiply_left_transposed,
     multiply_right_transposed,
 )
+from backpass.engine.kernels.random import random_bits, random_bits_32
 
 __all__ = [
     "Kernel",
     "Vector",
     "add_column_sums",
+    "erf",
     "exp",
+    "expm1",
     "flat",
+    "gaussian",
     "helper",
     "kernel",
     "log",
@@ -23,5 +36,8 @@ __all__ = [
     "multiply",
     "multiply_left_transposed",
     "multiply_right_transposed",
+    "normal_tail_ratio",
+    "random_bits",
+    "random_bits_32",
     "tanh",
 ]

@@ -44,7 +44,7 @@ def stamp() -> bytes:
 
     package = Path(__file__).parents[2]
     digest = hashlib.sha256()
-    for folder in ("engine", "layers", "losses", "fusions", "optimizers"):
+    for folder in ("engine", "layers", "losses", "fusions", "optimizers", "nnfs"):
         for source in sorted((package / folder).rglob("*.py")):
             digest.update(source.read_bytes())
     facts = (platform.python_version(), np.__version__, version("numba"), version("llvmlite"), platform.machine())

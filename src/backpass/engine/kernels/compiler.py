@@ -41,7 +41,8 @@ FLAGS: dict[str, Any] = {
     "no_cfunc_wrapper": True,
     "boundscheck": BOUNDSCHECK,
 }
-EXACT_FLAGS = {**FLAGS, "fastmath": {"contract"}}
+# Always inlined: LLVM finds a long polynomial too costly, and a loop with a call in it is not vectorised (erf: 20 ns).
+EXACT_FLAGS = {**FLAGS, "fastmath": {"contract"}, "forceinline": True}
 
 F = TypeVar("F", bound=Callable[..., Any])
 FIRST_ARGUMENT, WORDS_PER_ARGUMENT = 2, 3
@@ -60,6 +61,8 @@ class Vector:
 FLOWING = ("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true", "labels", "sample_losses", "scales")
 # name: (dimensions, dtype or None for the kernel's own, has N rows). Any other name is a matrix of the kernel's dtype.
 KINDS: dict[str, tuple[int, str | None, bool]] = {
+    # float32 products that are summed in float64 (backpass.nnfs)
+    **dict.fromkeys(("wide_inputs", "wide_weights", "wide_few", "wide_output"), (2, "float64", False)),
     **dict.fromkeys(("inputs", "output", "saved", "dvalues", "dinputs", "y_pred", "y_true"), (2, None, True)),
     "labels": (1, "int64", True),
     "sample_losses": (1, "float64", True),
@@ -69,6 +72,10 @@ KINDS: dict[str, tuple[int, str | None, bool]] = {
     "settings": (1, "float64", False),
     "counters": (1, "int64", False),
 }
+# What stands in `counters`: the step (from 1), 1 while training, the first row of the block within its batch, and
+# whether running statistics are to learn from this batch.
+COUNT_STEP, COUNT_TRAINING, COUNT_ROW, COUNT_LEARNING = range(4)
+COUNTER_WORDS = 4
 
 
 def kind_of(parameter: inspect.Parameter) -> tuple[int, str | None, bool]:

@@ -1,0 +1,58 @@
+"""Dense and Tanh as one layer.
+
+Forward                                     inputs (N, D) -> output (N, M)
+    output = tanh(inputs @ weights + biases)
+
+Backward                                    dvalues = dL/d output, (N, M)
+    dsums    = dvalues * (1 - output ** 2)
+    dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
+"""
+
+from backpass.engine.kernels import kernel, multiply
+from backpass.engine.kernels import tanh as tanh_of
+from backpass.fusions.dense_activation import DenseActivation, add_row, multiply_back
+from backpass.layers import dense, tanh
+from backpass.layers.dense import Dense
+from backpass.layers.tanh import Tanh
+
+
+def forward(inputs, weights, biases):
+    return tanh.forward(dense.forward(inputs, weights, biases))
+
+
+def backward(inputs, weights, output, dvalues):
+    return dense.backward(inputs, weights, tanh.backward(output, dvalues))
+
+
+@kernel
+def forward_kernel(inputs, weights, biases, output):
+    multiply(inputs, weights, output, False)
+    for n in range(output.shape[0]):
+        for m in range(output.shape[1]):
+            output[n, m] = tanh_of(output[n, m] + biases[0, m])
+
+
+@kernel
+def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
+    one = output.dtype.type(1)
+    for n in range(saved.shape[0]):
+        for m in range(saved.shape[1]):
+            saved[n, m] = dvalues[n, m] * (one - output[n, m] * output[n, m])
+        add_row(saved, n, dbiases)
+    multiply_back(inputs, weights, saved, dweights, dinputs)
+
+
+class DenseTanh(DenseActivation, Dense):
+    """Dense and Tanh in one layer, with Dense's parameters and attributes.
+
+    >>> layer = DenseTanh(2, 2, dtype="float64")
+    >>> layer.weights = [[1, 0], [0, 50]]
+    >>> layer.forward([[0.0, 1.0]])
+    array([[0., 1.]])
+    >>> layer.backward([[3.0, 3.0]])
+    array([[3., 0.]])
+    """
+
+    forward_kernel = forward_kernel
+    backward_kernel = backward_kernel
+    layers = Dense, Tanh

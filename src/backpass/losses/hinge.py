@@ -1,0 +1,86 @@
+"""Hinge loss: the loss of a support vector machine; what is right by a margin of 1 costs nothing.
+
+Forward                                     y_pred (N, M) are scores, y_true (N, M) is -1 or +1 -> sample losses (N,)
+    loss[n] = mean_m( max(0, 1 - y_true[n, m] * y_pred[n, m]) )
+
+Backward                                    of the mean over N samples, by y_pred
+    dinputs = -y_true / M / N  where 1 - y_true * y_pred > 0, else 0
+
+At a margin of exactly 1 the derivative does not exist; as for ReLU we take 0.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from backpass.engine.kernels import kernel
+from backpass.losses.loss import Loss
+
+
+def forward(y_pred, y_true):
+    missing = 1 - y_true * y_pred
+    return np.mean(np.where(missing.real > 0, missing, 0), axis=1)
+
+
+def backward(y_pred, y_true):
+    return np.where((1 - y_true * y_pred).real > 0, -y_true, 0) / y_pred.shape[1] / len(y_pred)
+
+
+@kernel
+def forward_kernel(y_pred, y_true, sample_losses):
+    zero, one = y_pred.dtype.type(0), y_pred.dtype.type(1)
+    for n in range(y_pred.shape[0]):
+        total = zero
+        for m in range(y_pred.shape[1]):
+            missing = one - y_true[n, m] * y_pred[n, m]
+            total += zero if missing <= zero else missing  # NaN has to pass
+        sample_losses[n] = total / y_pred.shape[1]
+
+
+@kernel
+def backward_kernel(dvalues, y_true, scales, dinputs):
+    zero, one = dvalues.dtype.type(0), dvalues.dtype.type(1)
+    for n in range(dinputs.shape[0]):
+        scale = dvalues.dtype.type(scales[n] / dinputs.shape[1])
+        for m in range(dinputs.shape[1]):
+            true = y_true[n, m]
+            dinputs[n, m] = -true * scale if one - true * dvalues[n, m] > zero else zero
+
+
+class Hinge(Loss):
+    """Hinge loss of M yes-or-no outputs (N, M), against targets of 0 and 1 or -1 and +1, (N, M) or (N,) where M is 1.
+
+    0 is taken as -1. An output is a score, no probability: above 0 it says yes.
+
+    Source: Cortes and Vapnik, "Support-vector networks", Machine Learning 1995, equation 15: the slack of a sample.
+
+    >>> Hinge().calculate([[2.0], [-0.5]], [1, 0])  # (0 + 0.5) / 2
+    0.25
+    >>> Hinge().backward([[2.0], [-0.5]], [1, 0])
+    array([[0. ],
+           [0.5]])
+    """
+
+    forward_kernel = forward_kernel
+    backward_kernel = backward_kernel
+    classifies = True
+    probabilistic = False
+    threshold = 0.0
+
+    def check_last_layer(self, layer, width):
+        if layer.probabilities:
+            raise ValueError(
+                f"Hinge takes scores of any size, but the last layer is {layer!r}, which gives probabilities; "
+                "end with Dense(...), or use a cross-entropy"
+            )
+
+    def check_targets(self, y_true, name="y_true"):
+        wrong = (y_true != 0) & (y_true != 1) & (y_true != -1)
+        if wrong.any():
+            row = int(np.argmax(wrong.any(axis=1)))
+            raise ValueError(f"{name} holds {y_true[row][wrong[row]][0]} in row {row}; pass 0 and 1, or -1 and 1")
+
+    def targets(self, y_true: Any, width: int, dtype: Any, name: str = "y_true") -> np.ndarray:
+        """Targets (N, width), each -1 or +1."""
+        array = super().targets(y_true, width, dtype, name)
+        return np.where(array > 0, array.dtype.type(1), array.dtype.type(-1))

@@ -1,0 +1,110 @@
+"""Prints the table of parts: `python -m tests.table_of_parts`.
+
+gradient  largest relative error of the formula's backward against the complex step (h = 1e-30), float64
+kernel    largest relative error of the kernel against the formula, float64; both relative to max(|entry|, 1e-3 largest)
+PyTorch   of output and gradients against the stored figures of PyTorch, where it has the part
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backpass.fusions.fusion import FUSIONS, LAYER_FUSIONS
+from backpass.layers.layer import LAYERS
+from tests.gradients import complex_step, scale_of
+from tests.parts import (
+    ALL_FUSIONS,
+    ALL_LAYERS,
+    ALL_LOSSES,
+    kinds_of_targets,
+    loss_formula,
+    made,
+    made_loss,
+    predictions,
+    randomise,
+    rows_for,
+    run_formula,
+)
+
+N, D, M = 3, 7, 4
+RULES = {**{pair: step.__name__ for pair, step in FUSIONS.items()}, **{p: s.__name__ for p, s in LAYER_FUSIONS.items()}}
+
+
+def error(actual: Any, expected: Any) -> float:
+    return float(np.max(np.abs(np.asarray(actual) - expected) / scale_of(np.asarray(expected))))
+
+
+def layer_errors(part: Any) -> tuple[float, float]:
+    rng = np.random.default_rng(0)
+    layer = made(part, D, M, np.float64)
+    values = {"inputs": rng.normal(size=(N, D)), **randomise(layer, rng)}
+    values["output"] = run_formula(layer, "forward", values)["output"]
+    values["dvalues"] = rng.normal(size=values["output"].shape)
+    claimed = run_formula(layer, "backward", values)
+
+    def numeric(name: str) -> np.ndarray:
+        return complex_step(
+            lambda at: np.sum(values["dvalues"] * run_formula(layer, "forward", values | {name: at})["output"]),
+            values[name],
+        )
+
+    of_kernel = [error(layer.forward(values["inputs"]), values["output"])]
+    layer.backward(values["dvalues"])
+    of_kernel += [error(getattr(layer, name), value) for name, value in claimed.items()]
+    return max(error(value, numeric(name[1:])) for name, value in claimed.items()), max(of_kernel)
+
+
+def loss_errors(part: Any) -> tuple[float, float]:
+    rng, C = np.random.default_rng(0), 5
+    loss = made_loss(part, rng, C)
+    inputs = predictions(part, rng, N, C)
+    _, y_true = next(iter(kinds_of_targets(loss, rng, N, C)))
+    rows = rows_for(loss, y_true, C)
+    fused = part in ALL_FUSIONS
+
+    def losses(at: np.ndarray) -> Any:
+        result = loss_formula(loss, "forward", at, rows)
+        return result[0] if fused else result
+
+    given = loss_formula(loss, "forward", inputs, rows)[1] if fused else inputs
+    claimed = loss_formula(loss, "backward", given, rows)
+    found = loss.sample_losses(inputs, y_true) if fused else loss.forward(inputs, y_true)
+    of_kernel = max(error(found, losses(inputs)), error(loss.backward(given, y_true), claimed))
+    return error(claimed, complex_step(lambda at: np.mean(losses(at)), inputs)), of_kernel
+
+
+def torch_errors() -> dict[str, float]:
+    stored = json.loads((Path(__file__).parent / "layers" / "torch_layers.json").read_text())["cases"]
+    worst: dict[str, float] = {}
+    for case in stored.values():
+        options = case["options"] | ({"dtype": np.float64} if case["parameters"] else {})
+        layer = LAYERS[case["layer"]](**options)
+        for name, values in {**case["parameters"], **case["state_before"]}.items():
+            setattr(layer, name, values)
+        pairs = [(layer.forward(np.array(case["inputs"]), case["training"]), case["output"])]
+        pairs.append((layer.backward(np.array(case["dvalues"])), case["dinputs"]))
+        pairs += [(getattr(layer, name), values) for name, values in case["gradients"].items()]
+        found = max(error(actual, np.array(values).reshape(actual.shape)) for actual, values in pairs)
+        worst[case["layer"]] = max(found, worst.get(case["layer"], 0.0))
+    return worst
+
+
+def main() -> None:
+    torch = torch_errors()
+    print("| part | gradient | kernel | PyTorch | fused with |\n| --- | --- | --- | --- | --- |")
+    for part in (*ALL_LAYERS, *ALL_LOSSES, *ALL_FUSIONS):
+        gradient, kernel = (layer_errors if part in ALL_LAYERS else loss_errors)(part)
+        partners = [f"{b.__name__} -> {step}" for (a, b), step in RULES.items() if a is part]
+        partners += [f"{a.__name__} -> {step}" for (a, b), step in RULES.items() if b is part]
+        shown = f"{torch[part.__name__]:.0e}" if part.__name__ in torch else "-"
+        print(f"| {part.__name__} | {gradient:.0e} | {kernel:.0e} | {shown} | {', '.join(partners) or '-'} |")
+    for name in sorted(set(torch) - {part.__name__ for part in ALL_LAYERS}):
+        print(f"| {name} | tests/layers | tests/layers | {torch[name]:.0e} | - |")
+
+
+if __name__ == "__main__":
+    main()

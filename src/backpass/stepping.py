@@ -6,6 +6,7 @@ a network trains alike in both, but for rounding and speed.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from backpass.optimizers.optimizer import Optimizer
 
 if TYPE_CHECKING:
     from backpass.network import Network
+
+CHUNK_SECONDS = 0.05  # compiled code is left this often, for Ctrl-C and the progress bar
 
 
 def finishing_calls(network: Network, optimizer: Optimizer, counters: np.ndarray) -> list[tuple[Kernel, Any]]:
@@ -48,6 +51,8 @@ class Steps:
         Mean loss of the last one, before it moved the parameters.
     losses : ndarray (epochs,)
         Sum of loss x weight of each epoch.
+
+    `out` (N, M) receives what the last layer returns; `before`, if given, is how many steps the optimizer has made.
     """
 
     def __init__(
@@ -63,14 +68,17 @@ class Steps:
         weights: np.ndarray | None = None,
         threads: int = 1,
         out: np.ndarray | None = None,
+        before: int | None = None,
     ):
         self.network, self.optimizer = network, optimizer
         self.per_epoch = -(-len(X) // batch)
         self.total = epochs * self.per_epoch
         self.made = 0
         self.loss = np.nan
-        self.losses = np.zeros(epochs)
+        self.losses = np.zeros(epochs, np.float64)
+        self.chunk, self.seconds = 1, 0.0  # steps to make before the clock is read again, and what one took
         optimizer.attach(network, network.parameters)
+        optimizer.iterations = optimizer.iterations if before is None else before
         self.before, self.trained = optimizer.iterations, network.trained
         self.counters = np.zeros(COUNTER_WORDS, np.int64)
         calls = finishing_calls(network, optimizer, self.counters)
@@ -92,6 +100,21 @@ class Steps:
     def advance(self, goal: int) -> None:
         """Make the steps up to this one; FloatingPointError as soon as the loss is not finite."""
         raise NotImplementedError
+
+    def skip_to(self, made: int) -> None:
+        """Go on from here: the steps up to this one were made by somebody else."""
+        self.note(made)
+
+    def advance_a_while(self, goal: int) -> None:
+        """Make steps towards this one for about CHUNK_SECONDS."""
+        begun, goal = self.made, min(self.made + self.chunk, goal)
+        if self.seconds:
+            self.worth_helpers(self.seconds)
+        start = time.perf_counter()
+        self.advance(goal)
+        self.seconds = (time.perf_counter() - start) / (goal - begun)
+        # at most twice as many as before: the last batch of an epoch may be a short one
+        self.chunk = min(2 * self.chunk, max(1, int(CHUNK_SECONDS / max(self.seconds, 1e-9))))
 
     def worth_helpers(self, seconds: float) -> None:
         """Told how long a step takes, before each advance."""
@@ -170,6 +193,10 @@ class CompiledSteps(Steps):
     def worth_helpers(self, seconds: float) -> None:
         if not self.helpers.threads and (self.total - self.made) * seconds > HELPERS_PAY_AFTER:
             self.helpers.start()
+
+    def skip_to(self, made: int) -> None:
+        super().skip_to(made)
+        self.plan.set(step=made)
 
     def advance(self, goal: int) -> None:
         plan, rates = self.plan, self.rates(goal)

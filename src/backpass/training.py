@@ -18,7 +18,6 @@ from backpass.stepping import CompiledSteps, Steps, WalkedSteps, remedy
 if TYPE_CHECKING:
     from backpass.network import Network
 
-CHUNK_SECONDS = 0.05  # compiled code is left this often, for Ctrl-C and the progress bar
 SCALE = "standardise the inputs and targets"
 
 
@@ -169,20 +168,11 @@ class Telling:
 
 
 def run(steps: Steps, telling: Telling, weight: float) -> None:
-    """All steps, in chunks that end when the clock or an epoch says so."""
-    history, chunk, seconds = telling.history, 1, 0.0
+    """All steps, in pieces that end when the clock or an epoch says so."""
+    history = telling.history
     while steps.made < steps.total and not history.stopped:
-        begun = steps.made
-        goal = min(begun + chunk, steps.total)
-        if telling.at_each_epoch:
-            goal = min(goal, (history.epochs + 1) * steps.per_epoch)
-        if seconds:
-            steps.worth_helpers(seconds)
-        start = time.perf_counter()
-        steps.advance(goal)
-        seconds = (time.perf_counter() - start) / (goal - begun)
-        # at most twice as many as before: the last batch of an epoch may be a short one
-        chunk = min(2 * chunk, max(1, int(CHUNK_SECONDS / max(seconds, 1e-9))))
+        epoch_ends = (history.epochs + 1) * steps.per_epoch
+        steps.advance_a_while(epoch_ends if telling.at_each_epoch else steps.total)
         history.loss += (steps.losses[history.epochs : steps.made // steps.per_epoch] / weight).tolist()
         if telling.at_each_epoch and steps.made % steps.per_epoch == 0:
             telling.epoch_over()

@@ -80,7 +80,7 @@ class Plan:
         partitions, block = 1 if whole else chain.partitions(rows), rows if whole else chain.block(rows)
         self.workers = workers = min(workers, partitions)
         self.losses = self.buffer(partitions + 1, np.float64)
-        self.epoch_losses = np.zeros(1)
+        self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
         tables = [self.table(worker, block, backward, gather) for worker in range(workers)]
         table = self.buffer((workers, len(tables[0])), np.int64)

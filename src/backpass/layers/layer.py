@@ -26,7 +26,7 @@ from backpass.layers.penalty import penalty_gradient
 
 Shape = tuple[int, ...]
 LAYERS: dict[str, type[Layer]] = {}  # every layer class by name: what model files and the command line look up
-NOTHING = np.zeros(0)
+NOTHING = np.zeros(0, np.float64)
 STORED = ("inputs", "output", "saved")
 
 

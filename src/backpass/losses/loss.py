@@ -49,7 +49,7 @@ class Loss:
     alters_targets: bool = False  # whether `effective` changes anything
 
     dinputs: np.ndarray | None = None
-    settings: np.ndarray = np.zeros(0)
+    settings: np.ndarray = np.zeros(0, np.float64)
 
     def __init_subclass__(cls, listed: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)

@@ -62,30 +62,35 @@ def widen_few(source, wide_few):
 
 
 @exact_helper
+def sum_of_few(factors, wide_few, column, terms):
+    """The first so many of four factors times those rows of wide_few. `terms` is the same for a whole loop, of which
+    the compiler makes one version for each."""
+    total = factors[0] * wide_few[0, column]
+    if terms > 1:
+        total = total + factors[1] * wide_few[1, column]
+    if terms > 2:
+        total = total + factors[2] * wide_few[2, column]
+    if terms > 3:
+        total = total + factors[3] * wide_few[3, column]
+    return total
+
+
+@exact_helper
 def multiply_few(left, wide_few, out):
     """out (N, columns) = left (N, at most 4) @ wide_few"""
     for n in range(out.shape[0]):
-        a, b, c, d = few(left, n)
+        factors = few(left, n)
         for column in range(out.shape[1]):
-            total = a * wide_few[0, column] + b * wide_few[1, column]
-            total = total + c * wide_few[2, column] + d * wide_few[3, column]
-            out[n, column] = out.dtype.type(total)
+            out[n, column] = out.dtype.type(sum_of_few(factors, wide_few, column, left.shape[1]))
 
 
 @exact_helper
 def multiply_few_and_add(left, wide_few, biases, out):
     """out (N, columns) = left (N, at most 4) @ wide_few, rounded, + biases"""
     for n in range(out.shape[0]):
-        a, b, c, d = few(left, n)
-        if left.shape[1] <= 2:  # a first layer of two inputs is what the book has most
-            for column in range(out.shape[1]):
-                total = a * wide_few[0, column] + b * wide_few[1, column]
-                out[n, column] = out.dtype.type(total) + biases[0, column]
-        else:
-            for column in range(out.shape[1]):
-                total = a * wide_few[0, column] + b * wide_few[1, column]
-                total = total + c * wide_few[2, column] + d * wide_few[3, column]
-                out[n, column] = out.dtype.type(total) + biases[0, column]
+        factors = few(left, n)
+        for column in range(out.shape[1]):
+            out[n, column] = out.dtype.type(sum_of_few(factors, wide_few, column, left.shape[1])) + biases[0, column]
 
 
 @helper
@@ -107,25 +112,48 @@ def multiply_by_few(left, wide_few, out):
 
 
 @exact_helper
+def add_four(total, factors, values):
+    """total + the sum of four products, one after the other."""
+    total = total + factors[0] * values[0]
+    total = total + factors[1] * values[1]
+    total = total + factors[2] * values[2]
+    return total + factors[3] * values[3]
+
+
+@exact_helper
 def multiply_few_transposed(left, right, wide_few):
     """wide_few = left.T (at most 4, N) @ right (N, columns), four rows at a time: one store instead of four."""
-    N = left.shape[0]
+    N, terms = left.shape
     whole = N - N % 4
-    for k in range(left.shape[1]):
+    for k in range(FEW):
         for column in range(right.shape[1]):
             wide_few[k, column] = 0
-        for n in range(0, whole, 4):
-            a, b = np.float64(left[n, k]), np.float64(left[n + 1, k])
-            c, d = np.float64(left[n + 2, k]), np.float64(left[n + 3, k])
-            for column in range(right.shape[1]):
-                total = wide_few[k, column] + a * right[n, column]
-                total = total + b * right[n + 1, column]
-                total = total + c * right[n + 2, column]
-                wide_few[k, column] = total + d * right[n + 3, column]
-        for n in range(whole, N):
+    for n in range(0, whole, 4):
+        first, second, third, fourth = few(left, n), few(left, n + 1), few(left, n + 2), few(left, n + 3)
+        of_0, of_1 = (first[0], second[0], third[0], fourth[0]), (first[1], second[1], third[1], fourth[1])
+        of_2, of_3 = (first[2], second[2], third[2], fourth[2]), (first[3], second[3], third[3], fourth[3])
+        for column in range(right.shape[1]):
+            a, b = np.float64(right[n, column]), np.float64(right[n + 1, column])
+            c, d = np.float64(right[n + 2, column]), np.float64(right[n + 3, column])
+            values = a, b, c, d
+            wide_few[0, column] = add_four(wide_few[0, column], of_0, values)
+            if terms > 1:  # no faster with a version for each number of them
+                wide_few[1, column] = add_four(wide_few[1, column], of_1, values)
+                wide_few[2, column] = add_four(wide_few[2, column], of_2, values)
+                wide_few[3, column] = add_four(wide_few[3, column], of_3, values)
+    for n in range(whole, N):
+        for k in range(terms):
             a = np.float64(left[n, k])
             for column in range(right.shape[1]):
                 wide_few[k, column] += a * right[n, column]
+
+
+@rounded
+def widen_few_transposed(source, wide_few):
+    """wide_few (4, rows) = source.T, the columns that it has not are 0."""
+    for k in range(FEW):
+        for row in range(source.shape[0]):
+            wide_few[k, row] = source[row, k] if k < source.shape[1] else 0.0
 
 
 @rounded
@@ -134,6 +162,13 @@ def dense_forward(inputs, weights, biases, output, wide_inputs, wide_weights, wi
     if D <= FEW:
         widen_few(weights, wide_few)
         multiply_few_and_add(inputs, wide_few, biases, output)
+        return
+    if M <= FEW:
+        widen_few_transposed(weights, wide_few)
+        multiply_by_few(inputs, wide_few, output)
+        for n in range(N):
+            for m in range(M):
+                output[n, m] += biases[0, m]
         return
     widen(weights, wide_weights)
     widen(inputs, wide_inputs)
@@ -144,9 +179,8 @@ def dense_forward(inputs, weights, biases, output, wide_inputs, wide_weights, wi
 
 
 @rounded
-def dense_backward(inputs, weights, dvalues, dweights, dinputs, wide_inputs, wide_weights, wide_few, wide_output):
-    N, D, M = inputs.shape[0], inputs.shape[1], weights.shape[1]
-    wide_dvalues, wide_dinputs, wide_dweights = wide_output, wide_inputs, wide_weights
+def dense_dweights(inputs, dvalues, dweights, wide_inputs, wide_weights, wide_few, wide_output):
+    N, D, M = inputs.shape[0], inputs.shape[1], dvalues.shape[1]
     if D <= FEW:
         multiply_few_transposed(inputs, dvalues, wide_few)
         for d in range(D):
@@ -159,29 +193,39 @@ def dense_backward(inputs, weights, dvalues, dweights, dinputs, wide_inputs, wid
                 dweights[d, m] = dweights.dtype.type(wide_few[m, d])
     else:
         widen(inputs, wide_inputs)
-        widen(dvalues, wide_dvalues)
-        gemm(False, True, M, D, N, wide_dvalues, M, wide_inputs, D, False, wide_dweights, M)
-        narrow(wide_dweights, dweights)
+        widen(dvalues, wide_output)
+        gemm(False, True, M, D, N, wide_output, M, wide_inputs, D, False, wide_weights, M)
+        narrow(wide_weights, dweights)
+
+
+@rounded
+def dense_dinputs(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few, wide_output):
+    N, D, M = dvalues.shape[0], weights.shape[0], weights.shape[1]
     if M <= FEW:
-        for m in range(FEW):
-            for d in range(D):
-                wide_few[m, d] = weights[d, m] if m < M else 0.0
+        widen_few_transposed(weights, wide_few)
         multiply_few(dvalues, wide_few, dinputs)
     elif D <= FEW:
         widen_few(weights, wide_few)
         multiply_by_few(dvalues, wide_few, dinputs)
     else:
         widen(weights, wide_weights)
-        gemm(True, False, D, N, M, wide_weights, M, wide_dvalues, M, False, wide_dinputs, D)
-        narrow(wide_dinputs, dinputs)
+        widen(dvalues, wide_output)
+        gemm(True, False, D, N, M, wide_weights, M, wide_output, M, False, wide_inputs, D)
+        narrow(wide_inputs, dinputs)
 
 
 @rounded
 def column_sums(dvalues, dbiases):
-    """Row after row, which is NumPy's order for more than one column."""
+    """Row after row, which is NumPy's order for more than one column; four of them for one store."""
+    N = dvalues.shape[0]
+    whole = N - N % 4
     for m in range(dvalues.shape[1]):
         dbiases[0, m] = 0
-    for n in range(dvalues.shape[0]):
+    for n in range(0, whole, 4):
+        for m in range(dvalues.shape[1]):
+            two = dbiases[0, m] + dvalues[n, m] + dvalues[n + 1, m]
+            dbiases[0, m] = two + dvalues[n + 2, m] + dvalues[n + 3, m]
+    for n in range(whole, N):
         for m in range(dvalues.shape[1]):
             dbiases[0, m] += dvalues[n, m]
 
@@ -192,11 +236,14 @@ def dense_forward_kernel(inputs, weights, biases, output, wide_inputs, wide_weig
 
 
 @kernel
-def dense_backward_kernel(
-    inputs, weights, dvalues, dweights, dbiases, dinputs, wide_inputs, wide_weights, wide_few, wide_output
-):
-    dense_backward(inputs, weights, dvalues, dweights, dinputs, wide_inputs, wide_weights, wide_few, wide_output)
+def dense_backward_kernel(inputs, dvalues, dweights, dbiases, wide_inputs, wide_weights, wide_few, wide_output):
+    dense_dweights(inputs, dvalues, dweights, wide_inputs, wide_weights, wide_few, wide_output)
     column_sums(dvalues, dbiases)
+
+
+@kernel
+def dense_dinputs_kernel(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few, wide_output):
+    dense_dinputs(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few, wide_output)
 
 
 @rounded

@@ -17,6 +17,7 @@ from backpass.nnfs import model_file
 from backpass.nnfs.activations import Activation_Softmax
 from backpass.nnfs.layers import Layer_Input
 from backpass.nnfs.losses import Activation_Softmax_Loss_CategoricalCrossentropy, Loss_CategoricalCrossentropy
+from backpass.nnfs.steps import Steps
 
 
 def batches(X: Any, batch_size: int | None) -> Iterator[slice]:
@@ -91,44 +92,66 @@ class Model:
         batch_size: int | None = None,
         print_every: int = 1,
         validation_data: Sequence[Any] | None = None,
+        engine: bool | None = None,
     ) -> None:
-        """Train, and print how it goes."""
+        """Train, and print how it goes.
+
+        Parameters
+        ----------
+        X, y : ndarray
+        epochs, batch_size, print_every : int
+            As in the book.
+        validation_data : (X, y), optional
+        engine : bool, optional
+            Whether steps that print nothing may be made by the engine, which is faster and rounds otherwise
+            (`steps.py`). None: yes with a batch_size; no without, since programs of chapter 18 end with other
+            figures for it.
+        """
         self.accuracy.init(y)
-        if batch_size is None:
-            self._train_whole(X, y, epochs, print_every)
-            if validation_data is not None:
-                self.evaluate(*validation_data)
-            return
-        for epoch in range(1, epochs + 1):
-            print(f"epoch: {epoch}")
-            self._new_pass()
-            parts = list(batches(X, batch_size))
-            for step, part in enumerate(parts):
-                accuracy, data_loss, regularization_loss = self._step(X[part], y[part])
-                if step % print_every == 0 or step == len(parts) - 1:
-                    self._print(f"step: {step}", accuracy, data_loss, regularization_loss)
-            losses = self.loss.calculate_accumulated(include_regularization=True)
-            self._print("training", self.accuracy.calculate_accumulated(), *losses)
-            if validation_data is not None:
-                self.evaluate(*validation_data, batch_size=batch_size)
+        parts = list(batches(X, batch_size))
+        allowed = batch_size is not None if engine is None else engine
+        with Steps(self, X, y, parts, epochs, allowed) as steps:
+            if batch_size is None:
+                self._train_whole(steps, print_every)
+                if validation_data is not None:
+                    self.evaluate(*validation_data)
+                return
+            for epoch in range(epochs):
+                print(f"epoch: {epoch + 1}")
+                self._new_pass()
+                for step in sorted({*range(0, len(parts), print_every), len(parts) - 1}):
+                    steps.up_to(epoch * len(parts) + step)
+                    self._print(f"step: {step}", *steps.step())
+                losses = self.loss.calculate_accumulated(include_regularization=True)
+                self._print("training", self.accuracy.calculate_accumulated(), *losses)
+                if validation_data is not None:
+                    self.evaluate(*validation_data, batch_size=batch_size)
 
-    def _train_whole(self, X: Any, y: Any, epochs: int, print_every: int) -> None:
+    def _train_whole(self, steps: Steps, print_every: int) -> None:
         self._new_pass()
-        for epoch in range(1, epochs + 1):
-            figures = self._step(X, y)
-            if epoch % print_every == 0:
-                self._print(f"epoch: {epoch}", *figures)
+        for epoch in range(print_every, steps.epochs + 1, print_every):
+            steps.up_to(epoch - 1)
+            self._print(f"epoch: {epoch}", *steps.step())
+        if (
+            steps.made < steps.epochs
+        ):  # the last step goes through the layers, which then hold its outputs and gradients
+            steps.up_to(steps.epochs - 1)
+            steps.step()
 
-    def _step(self, X: Any, y: Any) -> tuple[Any, Any, Any]:
+    def step(self, X: Any, y: Any) -> tuple[Any, Any, Any]:
         """One step of training; accuracy, loss of the data and of the regularisers before it."""
-        output = self.forward(X, training=True)
-        data_loss, regularization_loss = self.loss.calculate(output, y, include_regularization=True)
-        accuracy = self.accuracy.calculate(self.output_layer_activation.predictions(output), y)
-        self.backward(output, y)
+        figures = self.look_at(self.forward(X, training=True), y)
+        self.backward(self.layers[-1].output, y)
         self.optimizer.pre_update_params()
         for layer in self.trainable_layers:
             self.optimizer.update_params(layer)
         self.optimizer.post_update_params()
+        return figures
+
+    def look_at(self, output: Any, y: Any) -> tuple[Any, Any, Any]:
+        """Accuracy, loss of the data and of the regularisers of an output, added to those of the pass."""
+        data_loss, regularization_loss = self.loss.calculate(output, y, include_regularization=True)
+        accuracy = self.accuracy.calculate(self.output_layer_activation.predictions(output), y)
         return accuracy, data_loss, regularization_loss
 
     def _new_pass(self) -> None:

@@ -57,6 +57,8 @@ class Optimizer:
     kernel: Kernel
     state: tuple[str, ...] = ()  # kept on the layer as weight_cache, bias_cache and the like
     config_names: ClassVar[tuple[str, ...]] = ()
+    _numbers: tuple[float, ...] = ()
+    _settings = np.zeros(0, np.float64)  # the same as an array
 
     def __init__(self, learning_rate: float, decay: float):
         self.learning_rate = learning_rate
@@ -82,7 +84,10 @@ class Optimizer:
             for name in state:
                 setattr(layer, f"weight_{name}", np.zeros_like(layer.weights))
                 setattr(layer, f"bias_{name}", np.zeros_like(layer.biases))
-        settings, kernel = np.array(self.settings()), self.kernel
+        numbers, kernel = self.settings(), self.kernel
+        if numbers != self._numbers:  # once a step, not once a layer
+            self._numbers, self._settings = numbers, np.array(numbers)
+        settings = self._settings
         for names, arrays_of in NAMES[state]:
             arrays = arrays_of(layer)
             if alike(arrays):

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -37,6 +37,16 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "backpass"
 
 
+def release(package: str) -> str:
+    """An installed package's version, taken from the folder beside it that says so: importlib.metadata costs 26 ms."""
+    origin = getattr(find_spec(package), "origin", None) or ""
+    for information in Path(origin).parents[1].glob(f"{package}-*.dist-info"):
+        return information.name
+    from importlib.metadata import version
+
+    return version(package)
+
+
 @cache
 def stamp() -> bytes:
     """Hash of all that compiled code depends on: our sources, the compilers, the processor."""
@@ -47,7 +57,7 @@ def stamp() -> bytes:
     for folder in ("engine", "layers", "losses", "fusions", "optimizers", "nnfs"):
         for source in sorted((package / folder).rglob("*.py")):
             digest.update(source.read_bytes())
-    facts = (platform.python_version(), np.__version__, version("numba"), version("llvmlite"), platform.machine())
+    facts = (platform.python_version(), np.__version__, release("numba"), release("llvmlite"), platform.machine())
     features = llvm.get_host_cpu_features().flatten()
     digest.update(repr((facts, llvm.get_host_cpu_name(), features, BOUNDSCHECK)).encode())
     return digest.digest()

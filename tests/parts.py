@@ -122,14 +122,16 @@ def made_loss(part: type[Loss], rng: np.random.Generator, C: int) -> Loss:
     if part is backpass.Pinball:
         listed = rng.uniform(0.01, 0.99, C).tolist()
         return backpass.Pinball(listed if C > 1 and rng.random() < 0.5 else listed[0])
+    if part is backpass.Hinge and rng.random() < 0.5:
+        return backpass.Hinge(class_weight=rng.uniform(0.1, 3, 2))
     return part()
 
 
 def loss_formula(loss: Loss, which: str, y_pred: np.ndarray, rows: np.ndarray) -> Any:
     """`forward` or `backward` of a loss's formula; it is given the loss's own arguments that it names."""
     function = getattr(formula(type(loss)), which)
-    names = arguments_of(function)
-    return function(y_pred, rows, **{name: value for name, value in loss.config().items() if name in names})
+    known = {**loss.config(), "settings": loss.settings} if loss.settings.size else loss.config()
+    return function(y_pred, rows, **{name: known[name] for name in arguments_of(function)[2:] if name in known})
 
 
 def predictions(part: type[Loss], rng: np.random.Generator, N: int, C: int) -> np.ndarray:

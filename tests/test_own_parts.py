@@ -436,17 +436,26 @@ def test_a_gradient_of_another_shape_is_refused_in_one_line():
         network.fit(X, y, epochs=1)
 
 
-def test_a_loss_of_another_shape_and_sample_weights_for_it_are_refused_in_one_line():
+def test_a_loss_of_another_shape_is_refused_in_one_line():
     X, y = data()
     loss = SquaredError()
     loss.forward = lambda y_pred, y_true: float(np.mean((y_pred - y_true) ** 2))
     with pytest.raises(ValueError, match=r"^SquaredError\(\).forward gives shape \(\); one loss a sample, \(70,\), is"):
         bp.Network([dense(4, 2)], loss).fit(X, y, epochs=1)
-    network = bp.Network([dense(4, 2)], SquaredError())
-    before = network.parameters.copy()
-    with pytest.raises(ValueError, match=r"^SquaredError\(\) knows no sample_weight; [^\n]*$"):
-        network.fit(X, y, epochs=1, sample_weight=np.ones(70))
-    assert np.array_equal(network.parameters, before)
+
+
+def test_a_loss_of_ones_own_is_weighted_like_its_compiled_twin():
+    X, y = data()
+    weights = np.random.default_rng(0).random(70)
+    weights[16:32] = weights[3] = 0
+    own, compiled = (
+        bp.Network([dense(4, 2)], loss, random_state=0) for loss in (SquaredError(), bp.MeanSquaredError())
+    )
+    compiled.parameters = own.parameters
+    assert_train_alike(own, compiled, X, y, epochs=3, batch_size=16, shuffle=False, sample_weight=weights)
+    (own_loss, own_gradient), (loss, gradient) = (each.gradient(X, y, weights) for each in (own, compiled))
+    assert own_loss == pytest.approx(loss, rel=1e-12)
+    assert_close(own_gradient, gradient, 1e-11, np.abs(gradient).max())
 
 
 @pytest.mark.parametrize("part", [Sets(4, 2), OwnReLU()], ids=["weights", "none"])

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -136,7 +136,7 @@ class Steps:
         where = f"step {self.made + 1} (epoch {self.made // self.per_epoch + 1})"
         raise FloatingPointError(f"the loss became {loss} at {where}; {remedy(self.optimizer)}")
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -180,7 +180,7 @@ class CompiledSteps(Steps):
             learning_rate=self.optimizer.settings.ctypes.data,
         )
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> Self:
         self.context = ExitStack()
         self.context.enter_context(fits.one_more(self.threads if self.plan.chain.wide else 1))
         self.helpers = self.context.enter_context(Helpers(self.plan))

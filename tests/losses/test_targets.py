@@ -281,7 +281,22 @@ def test_what_a_sample_of_weight_0_says_is_not_heard_even_where_it_is_infinite()
     assert step.backward(step.output, labels, weights).tolist() == [[0, 0], [-0.5, 0.5]]
 
 
-def test_every_loss_that_classifies_takes_both():
-    for part in [*ALL_LOSSES, *ALL_FUSIONS]:
-        if part in [*OF_CLASSES, *OF_ANSWERS]:
-            assert {"label_smoothing", "class_weight"} <= set(arguments_of(part.__init__))
+def test_every_loss_that_classifies_takes_class_weights_and_smoothing_where_there_are_probabilities():
+    classifying = [part for part in [*ALL_LOSSES, *ALL_FUSIONS] if part.classifies]
+    assert bp.Hinge in classifying
+    for part in classifying:
+        assert "class_weight" in arguments_of(part.__init__)
+        assert ("label_smoothing" in arguments_of(part.__init__)) == part.probabilistic
+
+
+def test_hinge_with_weights_is_that_of_samples_with_these_weights():
+    rng = np.random.default_rng(0)
+    scores, y = rng.normal(size=(40, 1)), rng.integers(0, 2, 40)
+    plain, weighted, weights = bp.Hinge(), bp.Hinge(class_weight={0: 0.5, 1: 3.0}), np.where(y == 1, 3.0, 0.5)
+    mean = weights.mean()  # a class's weight leaves the mean over N; a sample's weight is divided by the sum
+    assert weighted.calculate(scores, y) == pytest.approx(mean * plain.calculate(scores, y, weights), rel=1e-12)
+    np.testing.assert_allclose(weighted.backward(scores, y), mean * plain.backward(scores, y, weights), rtol=1e-12)
+    assert repr(weighted) == "Hinge(class_weight=[0.5, 3.0])"
+    assert bp.Hinge(**weighted.config()).config() == weighted.config()
+    with pytest.raises(ValueError, match=r"^class_weight has 3 numbers; pass two, for no and for yes$"):
+        bp.Hinge(class_weight=[1, 2, 3])

@@ -35,10 +35,14 @@ class OwnLoss(Loss, listed=False):
         return losses
 
     def backward(self, dvalues: Any, y_true: Any, sample_weight: Any = None) -> np.ndarray:
-        if sample_weight is not None:
-            raise ValueError(f"{self!r} knows no sample_weight; leave it out, or give the loss kernels")
         dinputs = self.part.backward(dvalues, y_true)
-        return checks.matrix(self.part.dinputs if dinputs is None else dinputs, f"the dinputs of {self!r}")
+        dinputs = checks.matrix(self.part.dinputs if dinputs is None else dinputs, f"the dinputs of {self!r}")
+        if sample_weight is None:
+            return dinputs
+        # a row is 1/N of its sample's own gradient, and is to be that sample's share of all weights
+        weights = checks.weights(sample_weight, "sample_weight", dvalues, "dvalues")
+        shares = (weights * (len(weights) / weights.sum())).astype(dinputs.dtype)
+        return np.where(shares[:, None] > 0, dinputs * shares[:, None], 0).astype(dinputs.dtype)
 
     def __repr__(self) -> str:
         return f"{type(self.part).__name__}()"

@@ -33,6 +33,14 @@ def weights_of_classes(class_weight: Any) -> np.ndarray | None:
     return np.array(class_weight, np.float64)  # not divided by the largest: a file keeps the bits
 
 
+def weights_of_answers(class_weight: Any) -> np.ndarray:
+    """What a no and a yes count, as kernels take it: `settings` (2,)."""
+    weights = weights_of_classes(class_weight)
+    if weights is not None and len(weights) != 2:
+        raise ValueError(f"class_weight has {len(weights)} numbers; pass two, for no and for yes")
+    return np.ones(2) if weights is None else weights
+
+
 class ClassTargets:
     """One class of C: labels (N,), or a share of each class (N, C)."""
 
@@ -66,9 +74,7 @@ class YesNoTargets(ClassTargets):
 
     def __init__(self, *, label_smoothing: float = 0.0, class_weight: Any = None):
         super().__init__(label_smoothing=label_smoothing, class_weight=class_weight)
-        if self.class_weight is not None and len(self.class_weight) != 2:
-            raise ValueError(f"class_weight has {len(self.class_weight)} numbers; pass two, for no and for yes")
-        self.settings = np.ones(2) if self.class_weight is None else self.class_weight
+        self.settings = weights_of_answers(class_weight)
         self.alters_targets = self.label_smoothing > 0
 
     def effective(self, targets: np.ndarray, width: int, dtype: Any) -> np.ndarray:

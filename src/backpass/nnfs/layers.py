@@ -129,8 +129,9 @@ class Layer_Dense:
     def dinputs(self) -> np.ndarray:
         if self._owed is not None:
             dvalues, weights = self._owed
-            dinputs = np.empty((len(dvalues), len(weights)), weights.dtype)
-            dense_dinputs_kernel(dvalues, weights, dinputs, *self._wide(*dinputs.shape, weights.shape[1]))
+            N, (D, M) = len(dvalues), weights.shape
+            dinputs = np.empty((N, D), weights.dtype)
+            dense_dinputs_kernel(dvalues, weights, dinputs, *self._wide(N, D, M))
             self.dinputs = dinputs
         try:
             return self._dinputs

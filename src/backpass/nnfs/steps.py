@@ -8,7 +8,7 @@ exact, and what is printed later is computed by the layers, as in the book, from
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -58,14 +58,13 @@ class Steps:
             self._through_layers()
 
     def _by_engine(self, goal: int) -> None:
-        if self.engine is None:
-            try:
-                self.engine = self.context.enter_context(self._begin())
-            except (AttributeError, TypeError, ValueError):  # a part, or data, that the engine does not take as it is
-                self.allowed = False
-                return
-        engine, first = self.engine, self.made
-        self._copy(from_layers=True)
+        try:
+            engine = self.engine = self.engine or self.context.enter_context(self._begin())
+        except (AttributeError, TypeError, ValueError):  # a part, or data, that the engine does not take as it is
+            self.allowed = False
+            return
+        first = self.made
+        self._copy(engine, from_layers=True)
         engine.skip_to(first)
         try:
             while engine.made < goal:
@@ -73,10 +72,10 @@ class Steps:
         except FloatingPointError:  # the layers go on, and print what becomes of it
             self.allowed = False
         finally:  # Ctrl-C too
-            self._copy(from_layers=False)
+            self._copy(engine, from_layers=False)
             self.model.optimizer.iterations += engine.made - first
             self.made = engine.made
-        if len(self.parts) > 1:  # else it is the last step's alone that is known
+        if len(self.parts) > 1 and self.made > first:  # of one part it is the last step's output alone that is known
             rows = slice(self.parts[first % len(self.parts)].start, self.parts[(self.made - 1) % len(self.parts)].stop)
             self.model.look_at(self.output[rows], self.y[rows])
 
@@ -105,10 +104,9 @@ class Steps:
             before=model.optimizer.iterations - self.made,
         )
 
-    def _copy(self, *, from_layers: bool) -> None:
+    def _copy(self, engine: CompiledSteps, *, from_layers: bool) -> None:
         """Parameters and the optimizer's state, from the layers to the engine or back."""
-        assert self.engine is not None
-        network, optimizer = self.engine.network, self.engine.optimizer
+        network, optimizer = engine.network, engine.optimizer
         flat = {"": network.parameters}
         if self.model.optimizer.state:
             flat |= {f"_{STATE[name]}": getattr(optimizer, name) for name in optimizer.state_names}
@@ -127,7 +125,7 @@ class Steps:
                     else:
                         setattr(layer, name, theirs.copy())
 
-    def __enter__(self) -> Steps:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *error: object) -> None:

@@ -10,7 +10,7 @@ from tests.layers.torch_layers import CASES, FILE
 from tests.parts import ours
 
 STORED = json.loads(FILE.read_text())["cases"]
-ONLY_OURS = {"Linear", "Exponential", "Embedding", "Dropout"}  # no module, or random
+ONLY_OURS = {"Linear", "Exponential", "Dropout"}  # no module, or random
 
 
 def test_every_layer_has_figures_and_every_figure_is_of_a_case():

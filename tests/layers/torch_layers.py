@@ -24,7 +24,8 @@ class Case:
     layer: str
     module: Callable[[Any], Any]  # made from the module torch.nn
     options: dict[str, Any] = field(default_factory=dict)
-    parameters: dict[str, str] = field(default_factory=dict)  # ours: PyTorch's, with ".T" where it is stored transposed
+    # ours: PyTorch's, with ".T" where it is stored transposed, ".flat" where ours is one row
+    parameters: dict[str, str] = field(default_factory=dict)
     state: dict[str, str] = field(default_factory=dict)  # what forward changes, such as running means: ours: PyTorch's
     training: bool = True
     big: bool = True  # whether the inputs hold 0, +-10000 and so on, or standard normal numbers only
@@ -42,6 +43,22 @@ def fused(activation: str) -> Case:
         return nn.Sequential(nn.Linear(D, 4), getattr(nn, activation)())
 
     return Case(f"Dense{activation}", module, sizes, names, big=False)
+
+
+def embedding(nn: Any) -> Any:
+    """A table for column 1; the other columns go before it."""
+
+    class Table(nn.Module):  # type: ignore[name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = nn.Embedding(4, 2)
+
+        def forward(self, inputs: Any) -> Any:
+            import torch
+
+            return torch.cat([inputs[:, [0, 2, 3, 4]], self.table(inputs[:, 1].long())], dim=1)
+
+    return Table()
 
 
 CASES = {
@@ -74,7 +91,19 @@ CASES = {
     "BatchNorm predicting": Case(
         "BatchNorm", lambda nn: nn.BatchNorm1d(D), {"n_neurons": D}, NORMS, RUNNING, training=False, big=False
     ),
+    "Embedding": Case(
+        "Embedding",
+        embedding,
+        {"n_inputs": D, "categories": {"1": 4}, "dimensions": 2},
+        {"weights": "table.weight.flat"},
+        big=False,
+    ),
 }
+
+
+def own_name(name: str) -> str:
+    """PyTorch's name of a parameter."""
+    return name.removesuffix(".T").removesuffix(".flat")
 
 
 def figures(case: Case, seed: int) -> dict[str, Any]:
@@ -85,18 +114,21 @@ def figures(case: Case, seed: int) -> dict[str, Any]:
     module = case.module(torch.nn).double().train(case.training)
 
     def found(name: str, gradient: bool = False) -> Any:
-        value = module.state_dict(keep_vars=True)[name.removesuffix(".T")]
+        value = module.state_dict(keep_vars=True)[own_name(name)]
         value = (value.grad if gradient else value).detach()
+        value = value.reshape(1, -1) if name.endswith(".flat") else value
         return (value.T if name.endswith(".T") else value).clone().tolist()
 
     with torch.no_grad():
         for name in case.parameters.values():
-            module.state_dict(keep_vars=True)[name.removesuffix(".T")].normal_()
+            module.state_dict(keep_vars=True)[own_name(name)].normal_()
         for name in case.state.values():
             module.state_dict(keep_vars=True)[name].uniform_(0.5, 2)
     parameters = {ours: found(name) for ours, name in case.parameters.items()}
     before = {ours: found(name) for ours, name in case.state.items()}
     inputs = 2 * torch.randn(N, D, dtype=torch.float64)
+    if case.layer == "Embedding":
+        inputs[:, 1] = torch.tensor([3.0, 0.0, 3.0])
     if case.big:
         inputs[0] = torch.tensor([0.0, -0.0, 1e4, -1e4, 40.0])
         inputs[1, :3] = torch.tensor([-5.0, 5.0, 1e-5])

@@ -37,6 +37,9 @@ def main():
     def log_cosh(y_pred, y):
         return torch.mean(torch.log(torch.cosh(y_pred - y)))  # logaddexp's derivative loses 1e-8 of a small one
 
+    def crossentropy(probabilities, labels):
+        return nn.functional.nll_loss(torch.log(probabilities), labels)
+
     def hinge(scores, y):
         return torch.mean(torch.relu(1 - (2 * y - 1) * scores))
 
@@ -54,6 +57,7 @@ def main():
         ("Pinball", {"quantiles": QUANTILES}, pinball(QUANTILES), NUMBERS, [row[0] for row in TARGETS], spread),
         ("Hinge", {}, hinge, NUMBERS, YES_OR_NO),
         ("BinaryCrossentropy", {}, nn.BCELoss(), PROBABILITIES, SHARES),
+        ("CategoricalCrossentropy", {}, crossentropy, PROBABILITIES, LABELS),
         ("SigmoidCrossentropy", {}, nn.BCEWithLogitsLoss(), NUMBERS, SHARES),
         ("SoftmaxCrossentropy", {}, nn.CrossEntropyLoss(), NUMBERS, LABELS),
         ("SoftmaxCrossentropy", {}, nn.CrossEntropyLoss(), NUMBERS, ONE_HOT),

@@ -95,3 +95,81 @@ def test_a_model_without_layers_is_refused_and_one_of_one_layer_is_not():
     model.finalize()
     assert model.layers[0].prev is model.input_layer
     assert model.layers[0].next is model.loss
+
+
+def test_weights_typed_as_whole_numbers_are_not_rounded_to_such():
+    dense = nnfs.Layer_Dense(2, 2)
+    dense.weights, dense.biases = np.array([[1, 2], [3, 4]]), np.array([[0, 0]])
+    dense.forward(np.array([[0.5, 0.25]]))
+    dense.backward(np.array([[0.5, 0.5]]))
+    assert dense.output.tolist() == [[1.25, 2.0]]
+    assert dense.dweights.tolist() == [[0.25, 0.25], [0.125, 0.125]]
+    assert dense.dinputs.tolist() == [[1.5, 3.5]]
+
+
+@pytest.mark.parametrize("dtype", [np.int64, np.uint8, np.float32, np.float64])
+def test_one_hot_rows_are_as_good_as_labels_to_the_last_bit(dtype):
+    rng = np.random.default_rng(0)
+    logits, labels = rng.normal(size=(30, 3)).astype(np.float32), rng.integers(0, 3, 30)
+    steps = (
+        nnfs.Activation_Softmax_Loss_CategoricalCrossentropy(),
+        nnfs.Activation_Softmax_Loss_CategoricalCrossentropy(),
+    )
+    for step, y_true in zip(steps, (labels, np.eye(3)[labels].astype(dtype)), strict=True):
+        step.forward(logits, y_true)
+        step.backward(step.output, y_true)
+    assert steps[1].dinputs.dtype == np.float32
+    np.testing.assert_array_equal(steps[0].dinputs, steps[1].dinputs)
+
+
+def test_labels_as_a_column_are_refused():
+    step = nnfs.Activation_Softmax_Loss_CategoricalCrossentropy()
+    with pytest.raises(ValueError, match=r"^y_true has shape \(2, 1\); pass labels \(2,\) or rows \(2, 3\)$"):
+        step.backward(np.full((2, 3), 1 / 3), np.array([[1], [2]]))
+
+
+def test_weights_that_cannot_be_written_are_not_written(tmp_path):
+    np.save(tmp_path / "weights.npy", np.ones((2, 2), np.float32))
+    for weights in (np.load(tmp_path / "weights.npy", mmap_mode="r"), np.ones((2, 2), np.float32)):
+        weights = np.asarray(weights)
+        weights.flags.writeable = False
+        dense = nnfs.Layer_Dense(2, 2)
+        dense.weights = weights
+        dense.forward(np.ones((1, 2), np.float32))
+        dense.backward(np.ones((1, 2), np.float32))
+        with pytest.raises(ValueError, match="read-only"):
+            nnfs.Optimizer_SGD().update_params(dense)
+        assert (weights == 1).all()
+
+
+def test_a_loss_of_ones_own_may_return_a_loss_for_each_output(capsys):
+    class Squares(nnfs.Loss):
+        def forward(self, y_pred, y_true):
+            return (y_true - y_pred) ** 2
+
+    assert Squares().calculate(np.array([[1.0, 3.0]]), np.array([[0.0, 0.0]])) == 5.0
+
+
+def test_subclasses_may_use_any_name_that_the_book_does_not_have():
+    class Mine(nnfs.Optimizer_Adam):
+        def __init__(self):
+            super().__init__(0.01)
+            self.state, self.settings, self.step, self.kernel, self.config = "warm-up", {}, 0, None, None
+
+    class MyModel(nnfs.Model):
+        def __init__(self):
+            super().__init__()
+            self.step, self.look_at = 0, None
+
+    model, (X, y) = MyModel(), nnfs.spiral_data(5, 2)
+    model.add(nnfs.Layer_Dense(2, 2))
+    model.add(nnfs.Activation_Softmax())
+    model.set(loss=nnfs.Loss_CategoricalCrossentropy(), optimizer=Mine(), accuracy=nnfs.Accuracy_Categorical())
+    model.finalize()
+    model.train(X, y, epochs=2)
+    assert model.optimizer.iterations == 2
+
+
+def test_init_takes_what_the_package_takes():
+    nnfs.init(dot_precision_workaround=True, default_dtype="float32", random_seed=0)
+    assert nnfs.Layer_Dense(2, 3).weights.dtype == np.float32

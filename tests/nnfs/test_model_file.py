@@ -151,3 +151,18 @@ def test_a_part_of_ones_own_is_not_saved_and_the_line_names_it(tmp_path):
     with pytest.raises(ValueError, match="Activation_Mine cannot be saved"):
         classifier(OPTIMIZERS[0], Activation_Mine()).save(tmp_path / "model")
     assert not (tmp_path / "model").exists()
+
+
+def test_numbers_of_numpy_and_biases_that_load_would_refuse(tmp_path):
+    model = nnfs.Model()
+    model.add(nnfs.Layer_Dense(2, 3, weight_regularizer_l2=np.float32(0.5)))
+    model.set(loss=nnfs.Loss_MeanSquaredError(), optimizer=nnfs.Optimizer_Adam(np.float32(0.25)))
+    model.finalize()
+    model.save(tmp_path / "model")
+    loaded = nnfs.Model.load(tmp_path / "model")
+    assert loaded.optimizer.learning_rate == 0.25
+    assert loaded.layers[0].weight_regularizer_l2 == 0.5
+    model.layers[0].biases = np.zeros(3, np.float32)
+    with pytest.raises(ValueError, match=r"^biases have shape \(3,\); a layer of 3 neurons is saved with \(1, 3\)$"):
+        model.save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()

@@ -91,16 +91,16 @@ def test_softmax_and_crossentropy_round_as_numpy_does(N, C, dtype, seed):
 def test_an_optimizers_kernel_is_its_formula(N, M, dtype, seed, made):
     rng = np.random.default_rng(seed)
     optimizer, layer = made(), dense_of(rng, N, M, dtype)
-    weights, state = layer.weights.copy(), [np.zeros((N, M), dtype) for _ in optimizer.state]
+    weights, state = layer.weights.copy(), [np.zeros((N, M), dtype) for _ in optimizer._state]
     for _ in range(3):
         layer.dweights, layer.dbiases = float32(rng, N, M).astype(dtype), float32(rng, 1, M).astype(dtype)
         optimizer.pre_update_params()
-        update, *state = optimizer.step(weights, layer.dweights, *state)
+        update, *state = optimizer._step(weights, layer.dweights, *state)
         weights += update
         optimizer.update_params(layer)
         optimizer.post_update_params()
         exactly(layer.weights, weights)
-        for name, array in zip(optimizer.state, state, strict=True):
+        for name, array in zip(optimizer._state, state, strict=True):
             exactly(getattr(layer, f"weight_{name}"), array)
 
 

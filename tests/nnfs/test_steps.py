@@ -107,8 +107,8 @@ def trained(kind, optimizer, engine, batch_size=None, print_every=20, epochs=50,
 
 # An absolute error that changes its sign moves a normalised step by all of its length: no two roundings agree for long.
 CASES = [
-    pytest.param(kind, make, id=f"{kind} {make().config()}")
-    for kind in ("classes", "one-hot", "yes or no", "squared", "absolute")
+    pytest.param(kind, make, id=f"{kind} {make()._config()}")
+    for kind in ("classes", "one-hot", "squared", "absolute")
     for make in OPTIMIZERS[: 2 if kind == "absolute" else None]
 ]
 
@@ -127,7 +127,7 @@ def test_the_engine_does_what_the_layers_do(kind, optimizer, engine_steps, capsy
         np.testing.assert_allclose(layer.dinputs, other.dinputs, rtol=1e-2, atol=1e-5)
 
 
-@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda make: repr(make().config()))
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=lambda make: repr(make()._config()))
 def test_batches_go_to_the_engine_unasked_and_every_sample_counts(optimizer, engine_steps, capsys):
     """90 samples in batches of 4: 23 steps an epoch, the last one shorter; lines at steps 0, 15 and 22."""
     by_layers = trained("classes", optimizer, False, 4, 15, epochs=3)
@@ -182,34 +182,111 @@ class MyLoss(nnfs.Loss_MeanSquaredError):
     pass
 
 
-@pytest.mark.parametrize("what", ["dropout", "bias l1", "optimizer", "loss", "labels that are no classes", "a list"])
-def test_what_the_engine_does_not_take_goes_through_the_layers(what, engine_steps, capsys):
-    def made():
-        kind, optimizer = (
-            "squared" if what == "loss" else "classes",
-            MyAdam if what == "optimizer" else nnfs.Optimizer_Adam,
-        )
-        model, X, y = built(kind, optimizer(0.01), bias_regularizer_l1=1e-3 if what == "bias l1" else 0)
-        if what == "dropout":
-            model.layers.insert(2, nnfs.Layer_Dropout(0.2))
-        if what == "loss":
-            model.set(loss=MyLoss())
+class Clipping(nnfs.Model):
+    def backward(self, output, y):
+        super().backward(output, y)
+        for layer in self.trainable_layers:
+            layer.dweights = np.clip(layer.dweights, -1e-3, 1e-3)
+
+
+class ShareOfGoodBatches(nnfs.Accuracy_Categorical):
+    def calculate(self, predictions, y):
+        share = float(np.mean(predictions == y) > 0.8)
+        self.accumulated_sum += share
+        self.accumulated_count += 1
+        return share
+
+
+def tied(model):
+    model.layers[0].weights = np.zeros((4, 8), np.float32)
+    model.layers[2].weights = model.layers[0].weights.T[:, :3]
+
+
+def own_schedule(model):
+    model.optimizer.pre_update_params = lambda: setattr(model.optimizer, "current_learning_rate", 1e-3)
+
+
+CHANGES = {
+    "dropout": lambda model: model.layers.insert(2, nnfs.Layer_Dropout(0.2)),
+    "an L1 penalty on biases": lambda model: setattr(model.layers[0], "bias_regularizer_l1", 1e-3),
+    "somebody's optimizer": lambda model: model.set(optimizer=MyAdam(0.01)),
+    "somebody's loss": lambda model: model.set(loss=MyLoss()),
+    "somebody's model": lambda model: setattr(model, "__class__", Clipping),
+    "somebody's accuracy": lambda model: model.set(accuracy=ShareOfGoodBatches()),
+    "somebody's schedule": own_schedule,
+    "tied weights": tied,
+}
+
+
+@pytest.mark.parametrize("what", [*CHANGES, "yes or no", "frozen layers", "labels that are no classes", "a list"])
+@pytest.mark.parametrize("batch_size", [None, 4])
+def test_what_the_engine_does_not_take_goes_through_the_layers(what, batch_size, engine_steps, capsys):
+    def outcome(engine):
+        kind = {"somebody's loss": "squared", "yes or no": "yes or no"}.get(what, "classes")
+        model, X, y = built(kind, nnfs.Optimizer_Adam(0.01))
+        CHANGES.get(what, lambda model: None)(model)
+        model.finalize()
+        if what == "frozen layers":
+            model.trainable_layers = model.trainable_layers[1:]
         if what == "labels that are no classes":
             y = np.where(np.arange(90) == 7, 3, y.astype(int))
-        model.finalize()
         np.random.seed(3)
-        return model, X, y.tolist() if what == "a list" else y
-
-    def outcome(engine):
-        model, X, y = made()
         try:
-            model.train(X, y, epochs=50, print_every=20, engine=engine)
+            epochs, print_every = (50, 20) if batch_size is None else (3, 15)
+            y = y.tolist() if what == "a list" else y
+            model.train(X, y, epochs=epochs, batch_size=batch_size, print_every=print_every, engine=engine)
         except Exception as error:
             print(type(error), error)
-        return capsys.readouterr().out
+        return capsys.readouterr().out, state(model)[0]
 
-    assert outcome(True) == outcome(False)
+    (ours, arrays), (theirs, expected) = outcome(True), outcome(False)
+    assert ours == theirs
     assert not engine_steps
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(array, expected[name])
+
+
+def test_the_slope_of_an_l1_penalty_at_0_is_the_books(engine_steps, capsys):
+    layer = nnfs.Layer_Dense(2, 3, weight_regularizer_l1=1e-3)
+    nnfs_steps.as_ours(layer)
+    layer.weights[1, 2] = 0
+    with pytest.raises(ValueError, match="slope"):
+        nnfs_steps.as_ours(layer)
+
+
+def test_the_rate_is_that_which_the_layers_would_step_with(engine_steps, capsys):
+    """Without decay the book steps with `current_learning_rate`, and `learning_rate` is where it began."""
+    for rates in ({"current_learning_rate": 0.002}, {"learning_rate": 5.0}):
+        models = []
+        for engine in (True, False):
+            model, X, y = built("classes", nnfs.Optimizer_SGD(0.3))
+            for name, rate in rates.items():
+                setattr(model.optimizer, name, rate)
+            model.train(X, y, epochs=50, print_every=20, engine=engine)
+            models.append(model)
+        assert_same_state(*models)
+    assert engine_steps
+
+
+def test_a_rate_changed_while_training_goes_on_is_heard(engine_steps, capsys):
+    class Halving(nnfs.Accuracy_Categorical):
+        pass
+
+    models = []
+    for engine in (True, False):
+        model, X, y = built("classes", nnfs.Optimizer_SGD(0.3))
+        new_pass = nnfs.Loss.new_pass
+
+        def halve(self, optimizer=model.optimizer, new_pass=new_pass):
+            optimizer.current_learning_rate /= 2
+            new_pass(self)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(nnfs.Loss, "new_pass", halve)
+            model.train(X, y, epochs=4, batch_size=4, print_every=15, engine=engine)
+        models.append(model)
+    assert engine_steps
+    assert_same_state(*models)
 
 
 def test_training_that_diverges_goes_on_as_in_the_book(capsys):

@@ -179,8 +179,8 @@ def dense_forward(inputs, weights, biases, output, wide_inputs, wide_weights, wi
 
 
 @rounded
-def dense_dweights(inputs, dvalues, dweights, wide_inputs, wide_weights, wide_few, wide_output):
-    N, D, M = inputs.shape[0], inputs.shape[1], dvalues.shape[1]
+def dense_backward(inputs, weights, dvalues, dweights, dinputs, wide_inputs, wide_weights, wide_few, wide_output):
+    N, D, M = inputs.shape[0], inputs.shape[1], weights.shape[1]
     if D <= FEW:
         multiply_few_transposed(inputs, dvalues, wide_few)
         for d in range(D):
@@ -196,11 +196,6 @@ def dense_dweights(inputs, dvalues, dweights, wide_inputs, wide_weights, wide_fe
         widen(dvalues, wide_output)
         gemm(False, True, M, D, N, wide_output, M, wide_inputs, D, False, wide_weights, M)
         narrow(wide_weights, dweights)
-
-
-@rounded
-def dense_dinputs(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few, wide_output):
-    N, D, M = dvalues.shape[0], weights.shape[0], weights.shape[1]
     if M <= FEW:
         widen_few_transposed(weights, wide_few)
         multiply_few(dvalues, wide_few, dinputs)
@@ -209,7 +204,6 @@ def dense_dinputs(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few
         multiply_by_few(dvalues, wide_few, dinputs)
     else:
         widen(weights, wide_weights)
-        widen(dvalues, wide_output)
         gemm(True, False, D, N, M, wide_weights, M, wide_output, M, False, wide_inputs, D)
         narrow(wide_inputs, dinputs)
 
@@ -236,14 +230,11 @@ def dense_forward_kernel(inputs, weights, biases, output, wide_inputs, wide_weig
 
 
 @kernel
-def dense_backward_kernel(inputs, dvalues, dweights, dbiases, wide_inputs, wide_weights, wide_few, wide_output):
-    dense_dweights(inputs, dvalues, dweights, wide_inputs, wide_weights, wide_few, wide_output)
+def dense_backward_kernel(
+    inputs, weights, dvalues, dweights, dbiases, dinputs, wide_inputs, wide_weights, wide_few, wide_output
+):
+    dense_backward(inputs, weights, dvalues, dweights, dinputs, wide_inputs, wide_weights, wide_few, wide_output)
     column_sums(dvalues, dbiases)
-
-
-@kernel
-def dense_dinputs_kernel(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few, wide_output):
-    dense_dinputs(dvalues, weights, dinputs, wide_inputs, wide_weights, wide_few, wide_output)
 
 
 @rounded

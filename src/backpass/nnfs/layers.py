@@ -9,15 +9,19 @@ import numpy as np
 from backpass import checks
 from backpass.layers import dense
 from backpass.nnfs import start
-from backpass.nnfs.kernels import FEW, dense_backward_kernel, dense_dinputs_kernel, dense_forward_kernel
+from backpass.nnfs.kernels import FEW, dense_backward_kernel, dense_forward_kernel
 
 ndarray, FLOAT32, FLOAT64 = np.ndarray, checks.FLOAT32, checks.FLOAT64
 
 
 def product(a: Any, b: Any, dtype: np.dtype[Any]) -> np.ndarray:
-    """a @ b, summed in float64 and rounded once to the dtype: `np.dot` after the PyPI package's `nnfs.init()`."""
+    """a @ b, summed in float64 and rounded once to the dtype: `np.dot` after the PyPI package's `nnfs.init()`.
+
+    Where the dtype, that of the weights, is not a real number's it is NumPy's own product: weights typed as whole
+    numbers, complex steps.
+    """
     a, b = np.asarray(a), np.asarray(b)
-    if np.iscomplexobj(a) or np.iscomplexobj(b):
+    if np.dtype(dtype).kind != "f" or np.iscomplexobj(a) or np.iscomplexobj(b):
         return a @ b
     return (a.astype(np.float64, copy=False) @ b.astype(np.float64, copy=False)).astype(dtype, copy=False)
 
@@ -37,7 +41,7 @@ class Layer_Dense:
     weights, biases : ndarray (D, M), (1, M)
         Drawn by `np.random.randn`, times the `weight_scale` of `init`; biases are 0.
     inputs, output, dweights, dbiases, dinputs : ndarray
-        Set by `forward` and `backward`. `dinputs` is computed when it is first read: nobody reads the first layer's.
+        Set by `forward` and `backward`.
 
     >>> layer = Layer_Dense(2, 1)
     >>> layer.weights, layer.biases = np.array([[1.0], [10.0]]), np.array([[0.5]])
@@ -47,7 +51,6 @@ class Layer_Dense:
     """
 
     _room: tuple[tuple[int, ...], tuple[np.ndarray, ...]] = (), ()
-    _owed: tuple[np.ndarray, np.ndarray] | None = None  # dvalues and weights that dinputs is still to be made of
 
     def __init__(
         self,
@@ -108,39 +111,21 @@ class Layer_Dense:
         (N, D), M, dtype = inputs.shape, weights.shape[1], weights.dtype
         if weights.shape[0] != D or dvalues.shape != (N, M):
             return False
-        dweights, dbiases = np.empty((D, M), dtype), np.zeros((1, M), dtype)
+        dweights, dinputs = np.empty((D, M), dtype), np.empty((N, D), dtype)
+        dbiases = np.zeros((1, M), dtype)
         try:
             if dtype is FLOAT32:
-                dense_backward_kernel(inputs, dvalues, dweights, dbiases, *self._wide(N, D, M))
-                self._owed = dvalues, weights.copy()  # a step may change the weights before anybody asks
+                wide = self._wide(N, D, M)
+                dense_backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs, *wide)
             else:
                 dweights[...] = 0  # the kernel adds to it
-                dinputs = np.empty((N, D), dtype)
                 dense.backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs)
-                self.dinputs = dinputs
         except ValueError:
             return False
         if M == 1:  # NumPy adds up a single column in pairs
             dbiases = np.sum(dvalues, axis=0, keepdims=True)
-        self.dweights, self.dbiases = dweights, dbiases
+        self.dweights, self.dbiases, self.dinputs = dweights, dbiases, dinputs
         return True
-
-    @property
-    def dinputs(self) -> np.ndarray:
-        if self._owed is not None:
-            dvalues, weights = self._owed
-            N, (D, M) = len(dvalues), weights.shape
-            dinputs = np.empty((N, D), weights.dtype)
-            dense_dinputs_kernel(dvalues, weights, dinputs, *self._wide(N, D, M))
-            self.dinputs = dinputs
-        try:
-            return self._dinputs
-        except AttributeError:
-            raise AttributeError("Layer_Dense has no dinputs yet; call backward first") from None
-
-    @dinputs.setter
-    def dinputs(self, value: Any) -> None:
-        self._owed, self._dinputs = None, value
 
     @staticmethod
     def _fits(inputs: Any, weights: Any) -> bool:

@@ -28,11 +28,22 @@ def rows_of(y_true: Any, y_pred: np.ndarray) -> np.ndarray:
     """Labels (N,) as one-hot rows; rows as they are."""
     y_true = checks.numbers(y_true, "y_true")
     checks.same_length(y_pred, "y_pred", y_true, "y_true")
+    if y_true.ndim == 2 and y_true.shape != y_pred.shape:
+        raise ValueError(f"y_true has shape {y_true.shape}; pass labels ({len(y_pred)},) or rows {y_pred.shape}")
     if y_true.ndim == 2:
         return y_true
     rows = np.zeros(y_pred.shape, y_pred.real.dtype)
     rows[np.arange(len(rows)), checks.labels(y_true, "y_true", y_pred.shape[1])] = 1
     return rows
+
+
+def hard(y_true: Any) -> Any:
+    """One-hot rows as labels; anything else, soft rows too, as it is."""
+    if y_true.__class__ is np.ndarray and y_true.ndim == 2:
+        ones = y_true == 1
+        if (ones | (y_true == 0)).all() and (ones.sum(axis=1) == 1).all():
+            return ones.argmax(axis=1)
+    return y_true
 
 
 class Loss:
@@ -75,10 +86,10 @@ class Loss:
     def calculate(self, output: Any, y: Any, *, include_regularization: bool = False) -> Any:
         """Mean loss of the samples; with `include_regularization` a pair of it and the regularisers' loss."""
         sample_losses = self.forward(output, y)
-        total = np.add.reduce(sample_losses)
+        total = np.add.reduce(sample_losses, axis=None)
         self.accumulated_sum += total
         self.accumulated_count += len(sample_losses)
-        data_loss = total / len(sample_losses)
+        data_loss = total / sample_losses.size
         return (data_loss, self.regularization_loss()) if include_regularization else data_loss
 
     def calculate_accumulated(self, *, include_regularization: bool = False) -> Any:
@@ -139,7 +150,7 @@ class Activation_Softmax_Loss_CategoricalCrossentropy:
         return self.loss.calculate(self.output, y_true)
 
     def backward(self, dvalues: Any, y_true: Any) -> None:
-        labels = labels_of(y_true, dvalues)
+        labels = labels_of(hard(y_true), dvalues)
         if labels is not None:
             dinputs = np.empty(dvalues.shape, dvalues.dtype)
             try:

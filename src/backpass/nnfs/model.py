@@ -110,7 +110,7 @@ class Model:
         self.accuracy.init(y)
         parts = list(batches(X, batch_size))
         allowed = batch_size is not None if engine is None else engine
-        with Steps(self, X, y, parts, epochs, allowed) as steps:
+        with Steps(self, Model, X, y, parts, epochs, allowed) as steps:
             if batch_size is None:
                 self._train_whole(steps, print_every)
                 if validation_data is not None:
@@ -138,9 +138,9 @@ class Model:
             steps.up_to(steps.epochs - 1)
             steps.step()
 
-    def step(self, X: Any, y: Any) -> tuple[Any, Any, Any]:
+    def _step(self, X: Any, y: Any) -> tuple[Any, Any, Any]:
         """One step of training; accuracy, loss of the data and of the regularisers before it."""
-        figures = self.look_at(self.forward(X, training=True), y)
+        figures = self._look_at(self.forward(X, training=True), y)
         self.backward(self.layers[-1].output, y)
         self.optimizer.pre_update_params()
         for layer in self.trainable_layers:
@@ -148,7 +148,7 @@ class Model:
         self.optimizer.post_update_params()
         return figures
 
-    def look_at(self, output: Any, y: Any) -> tuple[Any, Any, Any]:
+    def _look_at(self, output: Any, y: Any) -> tuple[Any, Any, Any]:
         """Accuracy, loss of the data and of the regularisers of an output, added to those of the pass."""
         data_loss, regularization_loss = self.loss.calculate(output, y, include_regularization=True)
         accuracy = self.accuracy.calculate(self.output_layer_activation.predictions(output), y)

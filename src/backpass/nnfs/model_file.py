@@ -58,6 +58,8 @@ def describe_layer(layer: Any) -> dict[str, Any]:
     kind = name_of(layer, LAYERS)
     if kind == "Dense":
         D, M = layer.weights.shape
+        if layer.biases.shape != (1, M):
+            raise ValueError(f"biases have shape {layer.biases.shape}; a layer of {M} neurons is saved with (1, {M})")
         return {"class": kind, "n_inputs": D, "n_neurons": M, "initializer": None}
     return {"class": kind, "rate": 1 - layer.rate} if kind == "Dropout" else {"class": kind}
 
@@ -94,11 +96,11 @@ def save(path: str | Path, model: Model) -> None:
         counts[kind] += 1
         arrays = ("weights", "biases", *STATE) if kind == "dense" else ()
         tensors |= {f"{kind}{counts[kind]}.{name}": getattr(layer, name) for name in arrays if hasattr(layer, name)}
-        own.append({name: getattr(layer, name) for name in REGULARIZERS} if kind == "dense" else {})
+        own.append({name: float(getattr(layer, name)) for name in REGULARIZERS} if kind == "dense" else {})
     nnfs: dict[str, Any] = {"regularizers": own}
     if (optimizer := model.optimizer) is not None:
-        kind, progress = name_of(optimizer, OPTIMIZERS), [optimizer.iterations, optimizer.current_learning_rate]
-        nnfs["optimizer"] = {"class": kind, **optimizer.config(), "progress": progress}
+        kind, progress = name_of(optimizer, OPTIMIZERS), [optimizer.iterations, float(optimizer.current_learning_rate)]
+        nnfs["optimizer"] = {"class": kind, **optimizer._config(), "progress": progress}
     if (accuracy := model.accuracy) is not None:
         kind = name_of(accuracy, ACCURACIES)
         nnfs["accuracy"] = {"class": kind, "binary": accuracy.binary} if kind == "Categorical" else {"class": kind}

@@ -35,6 +35,8 @@ def alike(arrays: tuple[Any, ...]) -> bool:
     for array in arrays:
         if array.__class__ is not ndarray or array.dtype is not dtype or array.shape != shape:
             return False
+        if not array.flags.writeable:
+            return False
     return True
 
 
@@ -54,11 +56,10 @@ class Optimizer:
         Steps made so far.
     """
 
-    kernel: Kernel
-    state: tuple[str, ...] = ()  # kept on the layer as weight_cache, bias_cache and the like
-    config_names: ClassVar[tuple[str, ...]] = ()
-    _numbers: tuple[float, ...] = ()
-    _settings = np.zeros(0, np.float64)  # the same as an array
+    _kernel: Kernel
+    _state: tuple[str, ...] = ()  # kept on the layer as weight_cache, bias_cache and the like
+    _config_names: ClassVar[tuple[str, ...]] = ()
+    _packed: tuple[tuple[float, ...], np.ndarray] = (), np.zeros(0, np.float64)  # numbers, and the same as an array
 
     def __init__(self, learning_rate: float, decay: float):
         self.learning_rate = learning_rate
@@ -66,11 +67,11 @@ class Optimizer:
         self.decay = decay
         self.iterations = 0
 
-    def settings(self) -> tuple[float, ...]:
+    def _numbers(self) -> tuple[float, ...]:
         """The numbers of this step, as the kernel and the formula take them."""
         raise NotImplementedError
 
-    def step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
+    def _step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
         """The formula: what is added to the parameters, and the new state."""
         raise NotImplementedError
 
@@ -79,15 +80,15 @@ class Optimizer:
             self.current_learning_rate = self.learning_rate * (1.0 / (1.0 + self.decay * self.iterations))
 
     def update_params(self, layer: Any) -> None:
-        state = self.state
+        state = self._state
         if state and not hasattr(layer, f"weight_{state[-1]}"):
             for name in state:
                 setattr(layer, f"weight_{name}", np.zeros_like(layer.weights))
                 setattr(layer, f"bias_{name}", np.zeros_like(layer.biases))
-        numbers, kernel = self.settings(), self.kernel
-        if numbers != self._numbers:  # once a step, not once a layer
-            self._numbers, self._settings = numbers, np.array(numbers)
-        settings = self._settings
+        numbers, kernel = self._numbers(), self._kernel
+        if numbers != self._packed[0]:  # once a step, not once a layer
+            self._packed = numbers, np.array(numbers)
+        settings = self._packed[1]
         for names, arrays_of in NAMES[state]:
             arrays = arrays_of(layer)
             if alike(arrays):
@@ -96,7 +97,7 @@ class Optimizer:
                     continue
                 except ValueError:  # not contiguous
                     pass
-            update, *changed = self.step(*arrays)
+            update, *changed = self._step(*arrays)
             for name, array in zip(names[2:], changed, strict=True):
                 setattr(layer, name, array)
             parameters = arrays[0]
@@ -105,32 +106,32 @@ class Optimizer:
     def post_update_params(self) -> None:
         self.iterations += 1
 
-    def config(self) -> dict[str, float]:
+    def _config(self) -> dict[str, float]:
         """The arguments that make this optimizer anew."""
-        return {name: getattr(self, name) for name in ("learning_rate", "decay", *self.config_names)}
+        return {name: float(getattr(self, name)) for name in ("learning_rate", "decay", *self._config_names)}
 
 
 class Optimizer_SGD(Optimizer):
     """Stochastic gradient descent, with momentum."""
 
-    config_names = ("momentum",)
+    _config_names = ("momentum",)
 
     def __init__(self, learning_rate: float = 1.0, decay: float = 0.0, momentum: float = 0.0):
         super().__init__(learning_rate, decay)
         self.momentum = momentum
 
     @property
-    def state(self) -> tuple[str, ...]:  # type: ignore[override]
+    def _state(self) -> tuple[str, ...]:  # type: ignore[override]
         return ("momentums",) if self.momentum else ()
 
     @property
-    def kernel(self) -> Kernel:  # type: ignore[override]
+    def _kernel(self) -> Kernel:  # type: ignore[override]
         return kernels.momentum_sgd_kernel if self.momentum else kernels.sgd_kernel
 
-    def settings(self) -> tuple[float, ...]:
+    def _numbers(self) -> tuple[float, ...]:
         return self.current_learning_rate, self.momentum
 
-    def step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
+    def _step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
         if not state:
             return (-self.current_learning_rate * gradients,)
         update = self.momentum * state[0] - self.current_learning_rate * gradients
@@ -143,18 +144,18 @@ class Optimizer_Adagrad(Optimizer):
     Source: Duchi, Hazan, Singer, "Adaptive subgradient methods for online learning", JMLR 2011.
     """
 
-    kernel = kernels.adagrad_kernel
-    state = ("cache",)
-    config_names = ("epsilon",)
+    _kernel = kernels.adagrad_kernel
+    _state = ("cache",)
+    _config_names = ("epsilon",)
 
     def __init__(self, learning_rate: float = 1.0, decay: float = 0.0, epsilon: float = 1e-7):
         super().__init__(learning_rate, decay)
         self.epsilon = epsilon
 
-    def settings(self) -> tuple[float, ...]:
+    def _numbers(self) -> tuple[float, ...]:
         return self.current_learning_rate, self.epsilon
 
-    def step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
+    def _step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
         cache = state[0] + gradients**2
         return -self.current_learning_rate * gradients / (np.sqrt(cache) + self.epsilon), cache
 
@@ -162,19 +163,19 @@ class Optimizer_Adagrad(Optimizer):
 class Optimizer_RMSprop(Optimizer):
     """Steps divided by the root of a running mean of the squared gradients."""
 
-    kernel = kernels.rmsprop_kernel
-    state = ("cache",)
-    config_names = ("epsilon", "rho")
+    _kernel = kernels.rmsprop_kernel
+    _state = ("cache",)
+    _config_names = ("epsilon", "rho")
 
     def __init__(self, learning_rate: float = 0.001, decay: float = 0.0, epsilon: float = 1e-7, rho: float = 0.9):
         super().__init__(learning_rate, decay)
         self.epsilon = epsilon
         self.rho = rho
 
-    def settings(self) -> tuple[float, ...]:
+    def _numbers(self) -> tuple[float, ...]:
         return self.current_learning_rate, self.epsilon, self.rho, 1 - self.rho
 
-    def step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
+    def _step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
         cache = self.rho * state[0] + (1 - self.rho) * gradients**2
         return -self.current_learning_rate * gradients / (np.sqrt(cache) + self.epsilon), cache
 
@@ -191,9 +192,9 @@ class Optimizer_Adam(Optimizer):
     0.019802
     """
 
-    kernel = kernels.adam_kernel
-    state = ("momentums", "cache")
-    config_names = ("epsilon", "beta_1", "beta_2")
+    _kernel = kernels.adam_kernel
+    _state = ("momentums", "cache")
+    _config_names = ("epsilon", "beta_1", "beta_2")
 
     def __init__(
         self,
@@ -208,13 +209,13 @@ class Optimizer_Adam(Optimizer):
         self.beta_1 = beta_1
         self.beta_2 = beta_2
 
-    def settings(self) -> tuple[float, ...]:
+    def _numbers(self) -> tuple[float, ...]:
         beta_1, beta_2, t = self.beta_1, self.beta_2, self.iterations + 1
         keep_and_take = beta_1, 1 - beta_1, beta_2, 1 - beta_2
         return self.current_learning_rate, self.epsilon, *keep_and_take, 1 - beta_1**t, 1 - beta_2**t
 
-    def step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
-        rate, epsilon, keep_1, take_1, keep_2, take_2, correct_1, correct_2 = self.settings()
+    def _step(self, parameters: Any, gradients: Any, *state: Any) -> tuple[Any, ...]:
+        rate, epsilon, keep_1, take_1, keep_2, take_2, correct_1, correct_2 = self._numbers()
         momentums = keep_1 * state[0] + take_1 * gradients
         cache = keep_2 * state[1] + take_2 * gradients**2
         return -rate * (momentums / correct_1) / (np.sqrt(cache / correct_2) + epsilon), momentums, cache

@@ -16,7 +16,13 @@ class _Start:
     dtype: np.dtype[Any] | None = None  # None: whatever np.random.randn gives, which the PyPI package makes float32
 
 
-def init(weight_scale: float = 0.01, default_dtype: Any = "float32", random_seed: int | None = 0) -> None:
+def init(
+    weight_scale: float = 0.01,
+    default_dtype: Any = "float32",
+    random_seed: int | None = 0,
+    *,
+    dot_precision_workaround: bool = True,
+) -> None:
     """Begin as the book's programs do: seed NumPy's global generator, draw weights and data as float32.
 
     NumPy itself is left as it is. Called after or before `nnfs.init()` of the PyPI package, the numbers are the same.
@@ -29,6 +35,8 @@ def init(weight_scale: float = 0.01, default_dtype: Any = "float32", random_seed
         Of weights, biases and data. None: NumPy's own, float64.
     random_seed : int, optional
         For `np.random.seed`. None leaves the generator alone.
+    dot_precision_workaround : bool
+        Taken for programs that pass it; `Layer_Dense` sums in float64 in any case.
 
     >>> init()
     >>> normal(1, 2).round(2).tolist() == np.float32([[1.76, 0.4]]).tolist()

@@ -414,7 +414,7 @@ def wrong(method, value):
             lambda: wrong("forward", np.ones((5, 2))),
             r"Returns\(\) does not take 4 inputs: inputs has 2 rows and the out",
         ),
-        (lambda: wrong("forward", None), r"Returns\(\) does not take 4 inputs: 'Returns' object has no attribute"),
+        (lambda: wrong("forward", None), r"Returns\(\) does not take 4 inputs: Returns\(\).forward has to set .output"),
         (lambda: Returns(3, 2), "does not take|takes 3|3 are expected"),
     ],
 )
@@ -480,3 +480,122 @@ def test_a_run_that_breaks_says_so_in_the_same_words():
     for network in twins("returns"):
         with pytest.raises(FloatingPointError, match=r"^the loss became (inf|nan) at step \d+ \(epoch \d+\); try a"):
             network.fit(X, y, optimizer=bp.SGD(1e5), epochs=200)
+
+
+class Scale:
+    """Each column times a number of its own, in a row; `shift` is listed only if it is asked for."""
+
+    def __init__(self, columns, names=("weights",), **attributes):
+        self.n_inputs = columns
+        self.weights = np.full((1, columns), 0.5)
+        self.parameter_names = names
+        self.__dict__.update(attributes)
+
+    def forward(self, inputs):
+        self.inputs = inputs
+        return inputs * self.weights
+
+    def backward(self, dvalues):
+        self.dweights = np.sum(dvalues * self.inputs, axis=0, keepdims=True)
+        return dvalues * self.weights
+
+
+def test_one_object_in_two_places_or_in_two_networks_is_refused():
+    part = Scale(4)
+    with pytest.raises(ValueError, match=r"^layers holds Scale\(\) twice; make two of them$"):
+        bp.Network([dense(4, 4), part, bp.Tanh(), part], bp.MeanSquaredError())
+    X, y = data()
+    first = bp.Network([dense(4, 2), Scale(2)], bp.MeanSquaredError(), random_state=0)
+    part = first.layers[1].part
+    second = bp.Network([dense(4, 2), part], bp.MeanSquaredError(), random_state=0)
+    with pytest.raises(ValueError, match=r"^Scale\(\) was put into another network"):
+        first.predict(X)
+    second.fit(X, y, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("part", "error", "said"),
+    [
+        (lambda: Scale(4, "alpha"), TypeError, r"^parameter_names of Scale is 'alpha'; pass a list of names$"),
+        (lambda: Scale(4, ["alhpa"]), ValueError, r"^parameter_names of Scale lists alhpa, which it has not$"),
+        (
+            lambda: Scale(4, ["alpha"], alpha=0.25),
+            TypeError,
+            r"^alpha of Scale is 0\.25; training changes NumPy arrays",
+        ),
+        (lambda: Scale(4, [], weights=[[1.0] * 4]), TypeError, r"^weights of Scale is \[\[1\.0"),
+    ],
+)
+def test_parameters_that_would_not_train_are_refused(part, error, said):
+    with pytest.raises(error, match=said):
+        bp.Network([dense(4, 4), part()], bp.MeanSquaredError())
+
+
+def test_parameters_made_in_the_first_forward_are_refused():
+    class Late(Scale):
+        def forward(self, inputs):
+            self.weights = np.ones((1, 4)) if self.weights is None else self.weights
+            return super().forward(inputs)
+
+    X, y = data()
+    network = bp.Network([dense(4, 4), Late(4, (), weights=None), dense(4, 2)], bp.MeanSquaredError())
+    with pytest.raises(ValueError, match=r"^weights of Late\(\) was not there when the network was made; make it in"):
+        network.fit(X, y, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"), [("dweights", r"has to set \.dweights$"), ("dinputs", r"has to set \.dinputs or return it$")]
+)
+def test_what_a_backward_leaves_out_is_named(name, said):
+    class Forgets(Scale):
+        def backward(self, dvalues):
+            dinputs = super().backward(dvalues)
+            if name == "dweights":
+                del self.dweights
+            return None if name == "dinputs" else dinputs
+
+    X, y = data()
+    with pytest.raises(ValueError, match=rf"^Forgets\(\)\.backward {said}"):
+        bp.Network([dense(4, 4), Forgets(4), dense(4, 2)], bp.MeanSquaredError()).fit(X, y, epochs=1)
+
+
+def test_an_object_that_works_in_place_leaves_the_callers_samples_alone():
+    class Doubles:
+        n_inputs = 4
+
+        def forward(self, inputs):
+            inputs *= 2
+            return inputs
+
+        def backward(self, dvalues):
+            return 2 * dvalues
+
+    X, y = data()
+    kept = X.copy()
+    network = bp.Network([Doubles(), dense(4, 2)], bp.MeanSquaredError())
+    for ask in (network.predict, network.forward, lambda X: network.evaluate(X, y), lambda X: network.gradient(X, y)):
+        ask(X)
+        assert np.array_equal(X, kept)
+
+
+def test_weights_that_backward_replaces_still_train():
+    class Clips(Scale):
+        def backward(self, dvalues):
+            dinputs = super().backward(dvalues)
+            self.weights = np.clip(self.weights, 0.1, 10)
+            return dinputs
+
+    X, y = data()
+    network = bp.Network([dense(4, 4), Clips(4), dense(4, 2)], bp.MeanSquaredError(), random_state=0)
+    network.fit(X, y, optimizer=bp.SGD(0.05), epochs=5)
+    assert not np.array_equal(network.layers[1].part.weights, np.full((1, 4), 0.5))
+
+
+def test_a_first_object_with_a_row_of_weights_says_what_to_add():
+    part = Scale(2)
+    del part.n_inputs
+    with pytest.raises(ValueError, match=r"^Scale\(\) does not take 4 inputs: operands could not be broadcast"):
+        bp.Network([part, dense(4, 2)], bp.MeanSquaredError())
+    part.n_inputs = 4
+    with pytest.raises(ValueError, match=r"Scale\(\) does not take 4 inputs"):
+        bp.Network([part, dense(4, 2)], bp.MeanSquaredError())

@@ -3,6 +3,7 @@
 import copy
 import gc
 import pickle
+import sys
 import threading
 import weakref
 
@@ -325,3 +326,198 @@ def test_a_copied_optimizer_begins_anew_with_a_network_of_another_dtype():
         network.fit(X, Y, optimizer=its, epochs=3)
     np.testing.assert_array_equal(networks[0].parameters, networks[1].parameters)
     assert single.iterations == 3
+
+
+def test_a_copied_optimizer_goes_on_only_where_its_fit_has_left_off():
+    optimizer = bp.Adam(0.02, weight_average=0.9)
+    first = classifier()
+    first.fit(X, Y, optimizer=optimizer, epochs=7)
+    same, fresh = copy.deepcopy(first), classifier(seed=1)
+    for network, steps in ((same, 9), (fresh, 2)):
+        copied = copy.deepcopy(optimizer)
+        network.fit(X, Y, optimizer=copied, epochs=2)
+        assert copied.iterations == steps
+    alone = classifier(seed=1)
+    alone.fit(X, Y, optimizer=bp.Adam(0.02, weight_average=0.9), epochs=2)
+    np.testing.assert_array_equal(fresh.parameters, alone.parameters)
+
+
+# ------------------------------------------------------------------------------------ what a kernel is handed
+
+
+@kernel
+def scaled_labels_forward(y_pred, labels, sample_losses, settings):
+    for n in range(y_pred.shape[0]):
+        sample_losses[n] = settings[0] * (1 - y_pred[n, labels[n]])
+
+
+@kernel
+def scaled_labels_backward(dvalues, labels, scales, dinputs, settings):
+    for n in range(dinputs.shape[0]):
+        for c in range(dinputs.shape[1]):
+            dinputs[n, c] = dvalues.dtype.type(0)
+        dinputs[n, labels[n]] = -dvalues.dtype.type(settings[0] * scales[n])
+
+
+class ScaledLabels(bp.Loss):
+    forward_kernel = labels_forward_kernel = scaled_labels_forward
+    backward_kernel = labels_backward_kernel = scaled_labels_backward
+    settings = np.array([3.0])
+
+
+def test_kernels_for_labels_are_given_what_they_name_arrays_or_lists():
+    y_pred, labels = np.array([[0.5, 0.5], [0.25, 0.75]]), np.array([0, 1])
+    for given in ((y_pred, labels), (y_pred.tolist(), labels.tolist())):
+        assert ScaledLabels().backward(*given).tolist() == [[-1.5, 0], [0, -1.5]]
+
+
+@pytest.mark.parametrize("saved", [np.ones((1, 1), "f4"), np.ones((2, 3)), [[1, 0, 1], [0, 1, 0]], np.ones((3, 2)).T])
+def test_a_mask_that_somebody_assigns_is_checked_and_taken(saved):
+    dropout, ones = bp.Dropout(0.5), np.ones((2, 3), np.float32)
+    dropout.forward(ones)
+    dropout.saved = saved
+    if np.shape(saved) == (2, 3):
+        np.testing.assert_array_equal(dropout.backward(ones), np.asarray(saved))
+    else:
+        with pytest.raises(ValueError, match="do not belong together with what forward saved"):
+            dropout.backward(ones)
+
+
+def test_kernels_that_a_record_cannot_hold_or_whose_rows_nobody_knows_are_refused():
+    names = [f"a{i}" for i in range(17)]
+    made = {}
+    exec(f"def many({', '.join(names)}): pass", made)
+    with pytest.raises(TypeError, match=r"many has 17 arguments; a record has room for 16$"):
+        kernel(made["many"])
+
+    @kernel
+    def settings_first(settings, inputs, output):
+        pass
+
+    for base, name in ((bp.Layer, "forward_kernel"), (bp.Loss, "labels_backward_kernel")):
+        with pytest.raises(TypeError, match=r"settings_first begins with settings; begin with what has N rows"):
+            type("Wrong", (base,), {name: settings_first})
+
+
+@kernel
+def step_kernel(inputs, output, counters):
+    for n in range(inputs.shape[0]):
+        for m in range(inputs.shape[1]):
+            output[n, m] = inputs[n, m] + counters[0] + 10 * counters[1]
+
+
+@kernel
+def hand_back_kernel(dvalues, dinputs):
+    for n in range(dinputs.shape[0]):
+        for m in range(dinputs.shape[1]):
+            dinputs[n, m] = dvalues[n, m]
+
+
+class AddsStep(bp.Layer):
+    forward_kernel = step_kernel
+    backward_kernel = hand_back_kernel
+
+
+def test_a_layer_of_ones_own_that_asks_for_counters_is_told_the_step_in_both_forms():
+    layer = AddsStep()
+    assert layer.forward([[0.0]], step=5).tolist() == [[15]]
+    assert layer.forward([[0.0]], training=False).tolist() == [[5]]
+    network = bp.Network([bp.Dense(1, 1, initializer="zeros", dtype="float64"), layer], bp.MeanSquaredError())
+    assert network.forward([[0.0]], step=3).tolist() == [[13]]
+    assert network.gradient([[0.0]], [0.0], step=3)[0] == 169
+    with pytest.raises(ValueError, match="train with another optimizer than LBFGS"):
+        network.fit([[0.0]], [0.0], optimizer="lbfgs", epochs=1)
+
+
+def test_a_layer_with_parameters_says_how_many_columns_it_takes():
+    class Wide(AddsStep):
+        def __init__(self):
+            self.allocate("float32")
+
+        def parameter_shapes(self):
+            return {"weights": (1, 2)}
+
+    with pytest.raises(TypeError, match=r"^Wide has parameters; define input_width too"):
+        Wide()
+
+
+# ---------------------------------------------------------------------------------------- what may be assigned
+
+
+def test_a_setting_that_is_assigned_is_what_the_kernels_read(tmp_path):
+    dropout = bp.Dropout(0.1, random_state=0)
+    network = bp.Network([bp.Dense(3, 4), dropout, bp.Dense(4, 2), bp.Softmax()], bp.CategoricalCrossentropy())
+    network.gradient(X, Y)  # the plan that is kept reads the new rate too
+    dropout.rate = 0.9
+    same = bp.Network([bp.Dense(3, 4), bp.Dropout(0.9), bp.Dense(4, 2), bp.Softmax()], bp.CategoricalCrossentropy())
+    same.parameters, same.layers[1].seed = network.parameters, dropout.seed
+    np.testing.assert_array_equal(network.gradient(X, Y)[1], same.gradient(X, Y)[1])
+    for layer, name, value, wrong in (
+        (dropout, "rate", 0.5, 1.0),
+        (bp.BatchNorm(2), "momentum", 0.5, 2),
+        (bp.BatchNorm(2), "epsilon", 0.5, 0),
+        (bp.LayerNorm(2), "epsilon", 0.5, -1),
+        (bp.ELU(), "alpha", 0.5, 0),
+        (bp.LeakyReLU(), "negative_slope", 0.5, -0.1),
+    ):
+        setattr(layer, name, value)
+        assert value in layer.settings
+        assert layer.config()[name] == value
+        with pytest.raises(ValueError, match=f"^{name} is {wrong}"):
+            setattr(layer, name, wrong)
+
+
+def test_what_is_fixed_cannot_be_assigned():
+    loss = bp.BinaryCrossentropy(class_weight=[1, 2], label_smoothing=0.1)
+    for part, name in ((loss, "class_weight"), (loss, "label_smoothing"), (bp.GELU(), "approximate")):
+        with pytest.raises(AttributeError):
+            setattr(part, name, None)
+    loss.class_weight[:] = 0  # a copy
+    assert loss.class_weight.tolist() == [1, 2]
+    with pytest.raises(TypeError):
+        classifier().layers[1] = bp.Tanh()
+
+
+def test_gradients_asked_for_by_several_threads_are_not_mixed():
+    layers = [bp.Dense(3, 4, weights_l2=0.1), bp.Tanh(), bp.Dense(4, 2, weights_l1=0.1), bp.Softmax()]
+    network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
+    parts = [slice(0, 20), slice(20, 40), slice(40, 60)]
+    expected = [network.gradient(X[part], Y[part])[1] for part in parts]
+    wrong = []
+
+    def ask(part, gradient):
+        for _ in range(300):
+            if not np.array_equal(network.gradient(X[part], Y[part])[1], gradient):
+                wrong.append(part)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=ask, args=pair) for pair in zip(parts, expected, strict=True)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not wrong
+
+
+def test_a_dense_with_a_backward_of_its_own_has_its_penalties_gradient_once():
+    class Mine(bp.Dense):
+        def backward(self, dvalues):
+            self.dweights, self.dbiases = self.inputs.T @ dvalues, dvalues.sum(axis=0, keepdims=True)
+            return dvalues @ self.weights.T
+
+    class Asks(bp.Dense):
+        def backward(self, dvalues):
+            return super().backward(dvalues)
+
+    options = {"weights_l2": 0.1, "biases_l1": 0.2, "dtype": "float64", "random_state": 0}
+    networks = [bp.Network([kind(3, 2, **options)], bp.MeanSquaredError()) for kind in (bp.Dense, Mine, Asks)]
+    targets = np.stack([Y, -Y], axis=1)
+    losses, gradients = zip(*(network.gradient(X, targets) for network in networks), strict=True)
+    assert [network.compiled for network in networks] == [True, False, False]
+    for loss, gradient in zip(losses[1:], gradients[1:], strict=True):
+        assert loss == pytest.approx(losses[0], rel=1e-12)
+        np.testing.assert_allclose(gradient, gradients[0], rtol=1e-11)

@@ -22,7 +22,7 @@ from backpass.engine.plan import Plan, PlanPool, empty
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion, fused
 from backpass.layers.layer import Layer
-from backpass.layers.own import as_layer
+from backpass.layers.own import OWNERS, OwnLayer, as_layer, own_part
 from backpass.layers.penalty import penalty, penalty_gradient
 from backpass.layers.view import View
 from backpass.losses.loss import Loss
@@ -68,14 +68,14 @@ class Network:
     def __init__(self, layers: Sequence[Layer], loss: Loss, random_state: Any = None):
         if not isinstance(layers, Iterable):
             raise TypeError(f"layers is {layers!r}; pass a list of layers such as [Dense(2, 3), Softmax()]")
-        self.layers = [as_layer(layer) for layer in layers]
+        self.layers = tuple(as_layer(layer) for layer in layers)  # fixed: what was made of them is kept
         for layer in self.layers:
             if not isinstance(layer, Layer):
                 raise TypeError(
                     f"layers holds {layer!r}; pass layers such as Dense(2, 3) and ReLU(), or objects with forward and "
                     "backward"
                 )
-            if sum(layer is other for other in self.layers) > 1:
+            if sum(own_part(layer) is own_part(other) for other in self.layers) > 1:
                 raise ValueError(f"layers holds {layer!r} twice; make two of them")
         self.loss = as_loss(loss)
         if not isinstance(self.loss, Loss):
@@ -101,7 +101,9 @@ class Network:
         """Columns of what goes into each layer, and of what comes out of the last."""
         first = next((layer.likely_width for layer in layers if layer.likely_width is not None), None)
         if first is None:
-            raise ValueError("layers holds no layer with weights; begin with a Dense")
+            raise ValueError(
+                "none of the layers says how many columns it takes; begin with a Dense, or give yours an n_inputs"
+            )
         widths = [first]
         for index, layer in enumerate(layers):
             if index and type(layer).check_inputs is not Layer.check_inputs:
@@ -121,6 +123,8 @@ class Network:
         """
         self._check_layers()
         output = self.samples(X)
+        if isinstance(self.layers[0], OwnLayer):  # it may work in place, and these may be the caller's
+            output = output.copy()
         for layer in self.layers:
             output = layer.walk(output, training, step)
         return output
@@ -290,9 +294,16 @@ class Network:
             plan.point_at(X, targets)
             plan.set(steps_trained=step - 1, weights=0 if weights is None else weights.ctypes.data)
             loss, gradient = plan(), plan.chain.gradients.copy()  # type: ignore[union-attr]
+        start = 0
+        for layer in self.layers:  # on the copy: other threads may ask for gradients too
+            for name, shape in layer.parameter_shapes().items():
+                size = math.prod(shape)
+                if name in layer.penalties:
+                    parameter = getattr(layer, name).ravel()
+                    gradient[start : start + size] += penalty_gradient(parameter, *layer.penalties[name])
+                start += size
         self.gradients = gradient
-        self.add_penalty_gradients()
-        return loss + self.penalty(), self.gradients.copy() if self.penalty() else gradient
+        return loss + self.penalty(), gradient
 
     def evaluate(self, X: Any, y: Any) -> dict[str, float]:
         """{"loss": ..., "accuracy": ...} of a classification, {"loss": ..., "r2": ...} of a regression."""
@@ -306,6 +317,11 @@ class Network:
             return {"loss": loss, "accuracy": figures.accuracy(output > threshold, targets > threshold)}
         labels = targets if targets.ndim == 1 else targets.argmax(axis=1)
         return {"loss": loss, "accuracy": figures.accuracy(output.argmax(axis=1), labels)}
+
+    def figure_names(self, validated: bool) -> list[str]:
+        """What `on_epoch_end` is told of an epoch."""
+        second = "accuracy" if self.loss.classifies else "r2"
+        return ["loss", *(["validation_loss", f"validation_{second}"] if validated else [])]
 
     def _loss_and_output(self, X: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
         if not self.compiled:
@@ -321,8 +337,9 @@ class Network:
     def _beside(self) -> Network:
         """The same parameters and gradients under copies of the layers: what is asked between a `forward` and its
         `backward` spoils neither."""
+        self._check_layers()
         network = Network.__new__(Network)
-        copies = [copy.copy(layer) if layer.compiled else copy.deepcopy(layer) for layer in self.layers]
+        copies = tuple(copy.copy(layer) if layer.compiled else copy.deepcopy(layer) for layer in self.layers)
         network.__dict__.update(self.__dict__, layers=copies)
         start = 0
         for layer in network.layers:
@@ -418,7 +435,8 @@ class Network:
 
     def _check_layers(self) -> None:
         for layer in self.layers:
-            if layer.parameters.size and layer.parameters.base is not self.parameters.base:
+            elsewhere = layer.parameters.size and layer.parameters.base is not self.parameters.base
+            if elsewhere or (isinstance(layer, OwnLayer) and OWNERS.get(id(layer.part)) is not layer):
                 raise ValueError(f"{layer!r} was put into another network; give each network layers of its own")
 
     def __getstate__(self) -> dict[str, Any]:

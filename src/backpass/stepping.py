@@ -130,7 +130,11 @@ class Steps:
         schedule = self.optimizer.schedule
         if schedule is None:
             return None
-        return schedule.rates(np.arange(self.before + self.made, self.before + goal), self.before + self.total)
+        steps = np.arange(self.before + self.made, self.before + goal)
+        rates = np.ascontiguousarray(schedule.rates(steps, self.before + self.total), np.float64)
+        if rates.shape != steps.shape or not (rates >= 0).all() or not np.isfinite(rates).all():
+            raise ValueError(f"{schedule!r} has to give {len(steps)} rates of at least 0; it gives {rates}")
+        return rates
 
     def refuse(self, loss: float) -> None:
         where = f"step {self.made + 1} (epoch {self.made // self.per_epoch + 1})"

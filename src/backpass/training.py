@@ -13,6 +13,7 @@ from backpass import checks
 from backpass.engine.threads import available_cores
 from backpass.optimizers.lbfgs import LBFGS
 from backpass.optimizers.optimizer import OPTIMIZERS, Optimizer
+from backpass.optimizers.schedules import Schedule
 from backpass.stepping import CompiledSteps, Steps, WalkedSteps, remedy
 
 if TYPE_CHECKING:
@@ -34,9 +35,12 @@ class History:
         How many epochs were completed.
     stopped : bool
         Whether a callback ended the run early.
+    reason : str
+        Why the fit ended: "all epochs", "a callback", or what SciPy said (L-BFGS).
     """
 
     def __init__(self) -> None:
+        self.reason = "all epochs"
         self.loss: list[float] = []
         self.validation: list[dict[str, float]] = []
         self.stopped = False
@@ -65,8 +69,10 @@ class Progress:
     """The callback behind `verbose=True`: one line on stderr, written when the clock says so."""
 
     def on_progress(self, done: float, epoch: int, epochs: int, loss: float) -> None:
-        end = "\n" if done >= 1 else ""
-        print(f"\repoch {epoch}/{epochs}  loss {loss:.4f}  {done:4.0%}", end=end, file=sys.stderr, flush=True)
+        print(f"\repoch {epoch}/{epochs}  loss {loss:.4f}  {done:4.0%}", end="", file=sys.stderr, flush=True)
+
+    def on_fit_end(self) -> None:
+        print(file=sys.stderr)
 
 
 def optimizer_of(optimizer: Any) -> Optimizer:
@@ -111,7 +117,15 @@ def fit(
     if not isinstance(callbacks, Iterable):
         raise TypeError(f"callbacks is {callbacks!r}; pass a list of objects with on_epoch_end or on_progress")
     listeners = [*callbacks, *([Progress()] if verbose else [])]
+    for listener in listeners:
+        if isinstance(listener, Schedule):
+            raise TypeError(f"callbacks holds {listener!r}; pass it as the learning_rate of the optimizer")
+        if not hasattr(listener, "on_epoch_end") and not hasattr(listener, "on_progress"):
+            raise TypeError(f"callbacks holds {listener!r}; pass objects with on_epoch_end or on_progress")
     if hasattr(optimizer.schedule, "on_epoch_end"):  # it follows the figures
+        watch, known = getattr(optimizer.schedule, "watch", "loss"), network.figure_names(validation_data is not None)
+        if watch not in (*known, "validation_loss"):  # for that one it takes the loss of training where there is none
+            raise ValueError(f"watch is {watch!r}; the figures of an epoch will be {', '.join(known)}")
         listeners.insert(0, optimizer.schedule)
     telling = Telling(network, optimizer, listeners, validation_data, epochs)
     if isinstance(optimizer, LBFGS):
@@ -123,6 +137,10 @@ def fit(
         options: dict[str, Any] = {"epochs": epochs, "batch": batch, "shuffle": bool(shuffle), "weights": weights}
         with kind(network, X, targets, optimizer, threads=threads, **options) as steps:
             run(steps, telling, float(len(X) if weights is None else weights.sum()))
+    if verbose:
+        listeners[-1].on_fit_end()
+    if telling.history.stopped:
+        telling.history.reason = "a callback"
     if not np.isfinite(network.parameters).all():
         raise FloatingPointError(
             f"the last step, {network.trained[1]}, left weights that are not finite; {remedy(optimizer)}"
@@ -191,12 +209,13 @@ def fit_lbfgs(
     """Minimise loss and penalties by SciPy's L-BFGS-B; one epoch of the history is one of its iterations."""
     from scipy.optimize import minimize
 
-    changing = [layer for layer in network.layers if layer.counters.size]
+    changing = [layer for layer in network.layers if layer.compiled and layer.counts]
     if changing:
         raise ValueError(
             f"{changing[0]!r} makes the loss another one each time; train with another optimizer than LBFGS"
         )
     optimizer.attach(network, network.parameters)
+    accepted = network.parameters.copy()
 
     def objective(flat: np.ndarray) -> tuple[float, np.ndarray]:
         network.parameters[:] = flat
@@ -204,7 +223,7 @@ def fit_lbfgs(
         return loss, gradient.astype(np.float64)
 
     def iteration_over(intermediate_result: Any) -> None:
-        network.parameters[:] = intermediate_result.x
+        network.parameters[:] = accepted[:] = intermediate_result.x
         optimizer.iterations += 1
         network.trained = network.trained[0] + 1, network.trained[1] + 1
         loss = float(intermediate_result.fun) - network.penalty()
@@ -227,5 +246,10 @@ def fit_lbfgs(
         "ftol": 0.0,
         "maxfun": optimizer.evaluations or 20 * epochs,
     }
-    best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options, callback=iteration_over)
+    try:
+        best = minimize(objective, start, jac=True, method="L-BFGS-B", options=options, callback=iteration_over)
+    except BaseException:  # Ctrl-C in the middle of a line search, say
+        network.parameters[:] = accepted
+        raise
     network.parameters[:] = best.x
+    telling.history.reason = "all epochs" if best.nit >= epochs else str(best.message)

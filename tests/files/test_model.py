@@ -186,3 +186,26 @@ def test_a_link_stays_a_link_and_a_mode_stays(tmp_path):
 def test_a_folder_is_not_written_to(folder):
     with pytest.raises(IsADirectoryError, match=f"^{folder} is a folder; name a file$".replace(".", r"\.")):
         write_whole(folder, b"content")
+
+
+def test_a_layer_of_ones_own_that_does_not_say_how_it_was_made_is_refused(tmp_path):
+    class Sharper(bp.ELU):
+        def __init__(self, power=2.0):
+            super().__init__()
+            self.power = power
+
+        config = bp.Layer.config
+
+    network = bp.Network([bp.Dense(2, 2), Sharper(3.0)], bp.MeanSquaredError())
+    with pytest.raises(TypeError, match=r"^Sharper\(\) cannot be saved: define config\(\), a dict of power$"):
+        network.save(tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+def test_a_network_without_parameters_is_saved_too(tmp_path):
+    class Doubled(bp.Linear):
+        input_width = 2
+
+    network = bp.Network([Doubled()], bp.MeanSquaredError())
+    network.save(tmp_path / "model")
+    assert bp.Network.load(tmp_path / "model").predict(np.ones((1, 2))).tolist() == [[1, 1]]

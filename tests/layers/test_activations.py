@@ -118,7 +118,7 @@ def hand_on_kernel(inputs, output):
 
 
 @kernel
-def spoil_kernel(settings, dvalues, dinputs):
+def spoil_kernel(dvalues, settings, dinputs):
     factor = dvalues.dtype.type(settings[0])
     for n in range(dinputs.shape[0]):
         for m in range(dinputs.shape[1]):

@@ -98,6 +98,7 @@ def test_kernels_compute_the_formula(N, M, dtype, seed):
         assert_close(actual, wanted, tolerance, size, name)
     mean, variance = exact.mean(axis=0, keepdims=True), exact.var(axis=0, ddof=min(1, N - 1), keepdims=True)
     size = np.abs(exact).max(axis=0, keepdims=True)
+    momentum = 1 if N == 1 else momentum  # one sample says nothing of a variance
     wanted = momentum * before[0] + (1 - momentum) * mean
     assert_close(layer.running_mean, wanted, tolerance, np.abs(before[0]) + size, "running_mean")
     wanted = momentum * before[1] + (1 - momentum) * variance
@@ -283,3 +284,15 @@ def test_trains_where_the_scale_of_the_inputs_would_keep_a_network_from_it():
     net = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
     net.fit(X, y, optimizer=bp.Adam(0.02), epochs=40, batch_size=50)
     assert net.evaluate(X, y)["accuracy"] > 0.95
+
+
+def test_a_last_batch_of_one_sample_does_not_move_the_running_statistics():
+    """PyTorch refuses it; a variance of 0 would draw the running one towards 0, once an epoch."""
+    X = np.random.default_rng(0).normal(size=(65, 3)) * 5
+    networks = []
+    for rows in (64, 65):
+        network = bp.Network([bp.BatchNorm(3, dtype="float64"), bp.Dense(3, 1, dtype="float64")], bp.MeanSquaredError())
+        network.fit(X[:rows], X[:rows, 0], optimizer=bp.SGD(1e-300), epochs=5, batch_size=64, shuffle=False)
+        networks.append(network)
+    for name in ("running_mean", "running_variance"):
+        assert np.array_equal(*(getattr(network.layers[0], name) for network in networks))

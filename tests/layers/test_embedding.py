@@ -205,3 +205,19 @@ def test_engine_computes_the_textbook_walk(rows):
     net.backward(y)
     expected = net.gradients.copy()
     assert_close(net.gradient(X, y)[1], expected, 1e-12, np.abs(expected).max())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((3, {1.7: 4}), r"^categories names column 1\.7; columns are 0 to 2$"),
+        ((3, {"colour": 4}), r"^categories names column 'colour'; columns are 0 to 2$"),
+        ((3, {True: 4}), r"^categories names column True; columns are 0 to 2$"),
+        ((3, {"1": 4, 1: 5}), r"^categories names a column twice: '1', 1$"),
+        ((3, {1: 4}, {2: 9}), r"^dimensions names 2, for which categories has no number$"),
+        ((3, {1: 2**24 + 1}, 1), r"^float32 holds whole numbers up to 16777216; more categories need dtype='float64'$"),
+    ],
+)
+def test_columns_that_are_meant_otherwise_are_named(arguments, said):
+    with pytest.raises(ValueError, match=said):
+        bp.Embedding(*arguments)

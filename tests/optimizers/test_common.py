@@ -135,6 +135,44 @@ def test_weights_that_somebody_assigns_after_a_fit_are_what_the_next_begins_with
     network.parameters = np.ones(network.parameters.size)
     network.fit(X, y, optimizer=optimizer, epochs=1)
     assert np.array_equal(optimizer._own, np.ones(network.parameters.size))
+    assert np.array_equal(network.parameters, np.ones(network.parameters.size))  # and the average begins there
+
+
+def test_without_an_average_training_goes_on_from_the_weights_themselves():
+    networks = [problem("softmax", 40) for _ in range(2)]
+    for (network, X, y), average in zip(networks, (0.9, None), strict=True):
+        optimizer = bp.SGD(0.1, momentum=0.9, weight_average=average)
+        network.fit(X, y, optimizer=optimizer, epochs=5)
+        optimizer.weight_average = None
+        network.fit(X, y, optimizer=optimizer, epochs=5)
+    assert np.array_equal(networks[0][0].parameters, networks[1][0].parameters)
+
+
+@pytest.mark.parametrize(("name", "values"), [("clip_norm", (1.0, 1e-6)), ("clip_value", (1.0, 1e-6))])
+def test_a_limit_that_a_callback_changes_is_heard_at_once(name, values):
+    class Changes:
+        def on_epoch_end(self, epoch, figures):
+            if epoch == 3:
+                setattr(optimizer, name, values[1])
+
+    network, X, y = problem("softmax", 40)
+    optimizer = bp.SGD(0.1, **{name: values[0]})
+    network.fit(X, y, optimizer=optimizer, epochs=3)
+    after_three = network.parameters.copy()
+    network, X, y = problem("softmax", 40)
+    optimizer = bp.SGD(0.1, **{name: values[0]})
+    network.fit(X, y, optimizer=optimizer, epochs=6, callbacks=[Changes()])
+    assert 0 < np.abs(network.parameters - after_three).max() < 1e-6
+
+
+def test_a_subclass_may_have_a_constructor_of_its_own():
+    class Mine(bp.SGD):
+        def __init__(self):
+            super().__init__(learning_rate=0.5, momentum=0.9)
+
+    assert Mine().momentum == 0.9
+    with pytest.raises(TypeError, match=r"^SGD takes no common; beside its own it takes clip_norm"):
+        bp.SGD(common=5)
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -172,3 +172,38 @@ def test_config_makes_it_anew():
     network.gradient_of = counted
     network.fit(X, y, optimizer=bp.LBFGS(evaluations=5, tolerance=0), epochs=50)
     assert count <= 5 + 3  # one to look, and the end of the last line search
+
+
+def test_an_interrupt_leaves_the_weights_of_the_last_iteration():
+    network, X, y = problem("softmax", 70)
+    evaluations, path, gradient_of = 0, [network.parameters.copy()], network.gradient_of
+
+    class Watch:
+        def on_epoch_end(self, epoch, figures):
+            path.append(network.parameters.copy())
+
+    def interrupted(*arguments):
+        nonlocal evaluations
+        evaluations += 1
+        if evaluations == 13:
+            raise KeyboardInterrupt
+        return gradient_of(*arguments)
+
+    network.gradient_of = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        network.fit(X, y, optimizer="lbfgs", epochs=50, callbacks=[Watch()])
+    assert len(path) > 3
+    assert np.array_equal(network.parameters, path[-1])
+
+
+def test_the_history_says_why_the_fit_ended():
+    network, X, y = regression()
+    assert network.fit(X, y, optimizer="lbfgs", epochs=2).reason == "all epochs"
+    assert "CONVERGENCE" in network.fit(X, y, optimizer="lbfgs", epochs=500).reason
+
+    class Stops:
+        def on_epoch_end(self, epoch, figures):
+            return True
+
+    assert network.fit(X, y, optimizer="sgd", epochs=5, callbacks=[Stops()]).reason == "a callback"
+    assert network.fit(X, y, optimizer=bp.SGD(1e-9), epochs=5).reason == "all epochs"

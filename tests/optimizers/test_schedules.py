@@ -10,6 +10,7 @@ import pytest
 
 import backpass as bp
 from backpass.optimizers.optimizer import OPTIMIZERS
+from tests.networks import problem
 from tests.optimizers.torch_figures import PLATEAU, PLATEAUS, SCHEDULES
 
 FIGURES = json.loads(Path(__file__).with_name("torch_figures.json").read_text())
@@ -204,3 +205,89 @@ def test_wrong_arguments_are_refused_in_one_line_that_names_them(make, error, me
         make()
     assert str(caught.value).startswith(message)
     assert "\n" not in str(caught.value)
+
+
+class Own(bp.Schedule):
+    def __init__(self, rates):
+        self.given = rates
+
+    def rates(self, steps, total):
+        return self.given(steps)
+
+    def __repr__(self):
+        return "Own()"
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        lambda steps: np.where(steps < 1000, 1, 0),
+        lambda steps: np.ones(len(steps), np.float32),
+        lambda steps: np.broadcast_to(1.0, len(steps)),
+        lambda steps: [1] * len(steps),
+    ],
+    ids=["int", "float32", "broadcast", "list"],
+)
+def test_rates_of_any_kind_of_number_are_read_as_numbers(rates):
+    networks = [problem("softmax", 40) for _ in range(2)]
+    for (network, X, y), rate in zip(networks, (Own(rates), 1.0), strict=True):
+        network.fit(X, y, optimizer=bp.SGD(rate), epochs=3)
+    assert np.array_equal(networks[0][0].parameters, networks[1][0].parameters)
+
+
+@pytest.mark.parametrize(
+    "rates",
+    [
+        lambda steps: -0.1 + 0.0 * steps,
+        lambda steps: np.full(len(steps), np.nan),
+        lambda steps: np.ones(len(steps) + 1),
+    ],
+    ids=["below 0", "nan", "too many"],
+)
+def test_rates_that_are_none_are_refused_in_one_line(rates):
+    network, X, y = problem("softmax", 40)
+    optimizer = bp.SGD(0.1)
+    optimizer.schedule = Own(rates)
+    with pytest.raises(ValueError, match=r"^Own\(\) has to give 1 rates of at least 0; it gives [^\n]*$"):
+        network.fit(X, y, optimizer=optimizer, epochs=1)
+
+
+def test_a_plateau_begins_anew_with_another_network_and_belongs_to_one_optimizer():
+    optimizer = bp.Adam(bp.Warmup(bp.ReduceOnPlateau(0.02, patience=0, threshold=0.9), steps=2))
+    rates = []
+    for _ in range(2):
+        network, X, y = problem("softmax", 40)
+        network.fit(X, y, optimizer=optimizer, epochs=6)
+        rates.append(optimizer.schedule.then.present)
+    assert rates[0] == rates[1] < 0.02
+    copied = copy.copy(optimizer)
+    assert copied.schedule is not optimizer.schedule
+    assert copied.schedule.then.present == rates[0]
+
+
+def test_a_plateau_does_not_compare_two_figures_with_each_other():
+    schedule = bp.ReduceOnPlateau(1.0, factor=0.5, patience=1)
+    schedule.on_epoch_end(1, {"loss": 0.1})
+    for epoch, loss in enumerate((1.0, 0.9, 0.8, 0.7), start=2):
+        schedule.on_epoch_end(epoch, {"loss": 0.1, "validation_loss": loss})
+    assert schedule.present == 1.0
+    assert schedule.best == 0.7
+
+
+def test_a_figure_that_there_will_not_be_is_refused_before_training():
+    network, X, y = problem("softmax", 40)
+    before = network.parameters.copy()
+    optimizer = bp.SGD(bp.ReduceOnPlateau(0.1, watch="validation_accuracy"))
+    with pytest.raises(ValueError, match=r"^watch is 'validation_accuracy'; the figures of an epoch will be loss$"):
+        network.fit(X, y, optimizer=optimizer, epochs=1)
+    assert np.array_equal(network.parameters, before)
+    network.fit(X, y, optimizer=optimizer, epochs=1, validation_data=(X, y))
+
+
+def test_callbacks_that_nobody_would_call_are_refused():
+    network, X, y = problem("softmax", 40)
+    schedule = bp.ReduceOnPlateau(0.1)
+    with pytest.raises(TypeError, match=r"^callbacks holds ReduceOnPlateau\(.*; pass it as the learning_rate"):
+        network.fit(X, y, epochs=1, callbacks=[schedule])
+    with pytest.raises(TypeError, match=r"^callbacks holds <built-in function print>; pass objects with on_epoch_end"):
+        network.fit(X, y, epochs=1, callbacks=[print])

@@ -71,15 +71,23 @@ def save(path: str | Path, layers: Sequence[Layer], loss: Loss) -> None:
     unknown = [part for part in (*layers, loss) if type(part).__name__ not in {*LAYERS, *LOSSES}]
     if unknown:
         raise TypeError(
-            f"{unknown[0]!r} is an object of your own, which a model file cannot name; derive it from Layer or Loss"
+            f"{unknown[0]!r} is an object of your own, which a model file cannot name; write it with kernels, or keep "
+            "network.parameters"
         )
+    part: Any
+    for part in (*layers, loss):
+        wanted = inspect.signature(type(part).__init__).parameters.values()
+        named = {each.name for each in wanted if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+        named -= {"self", "dtype", "random_state"}
+        if named and type(part).config in (Layer.config, Loss.config):  # the empty one
+            raise TypeError(f"{part!r} cannot be saved: define config(), a dict of {', '.join(sorted(named))}")
     tensors = {
         f"{name}.{parameter}": np.ascontiguousarray(getattr(layer, parameter))
         for name, layer in zip(layer_names(layers), layers, strict=True)
         for parameter in (*layer.parameter_shapes(), *layer.state_names)
     }
     config = {
-        "dtype": str(next(layer.parameters.dtype for layer in layers if layer.parameters.size)),
+        "dtype": str(next((layer.dtype for layer in layers if layer.dtype is not None), np.dtype(np.float32))),
         "layers": [{"class": type(layer).__name__, **layer.config()} for layer in layers],
         "loss": {"class": type(loss).__name__, **loss.config()},
     }

@@ -126,5 +126,6 @@ class SoftmaxCrossentropy(ClassTargets, Fusion):
                 f"SoftmaxCrossentropy takes the logits of at least 2 classes, but the last layer is {layer!r} with "
                 f"{width} outputs; end with Dense(...), or keep Softmax() and use CategoricalCrossentropy()"
             )
+        self.check_width(width)
 
     check_targets = CategoricalCrossentropy.check_targets

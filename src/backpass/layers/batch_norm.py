@@ -24,9 +24,9 @@ import numpy as np
 
 from backpass import checks
 from backpass.engine.kernels import helper, kernel
-from backpass.engine.kernels.compiler import COUNT_LEARNING, COUNT_TRAINING, COUNTER_WORDS
+from backpass.engine.kernels.compiler import COUNT_LEARNING, COUNT_TRAINING
 from backpass.layers.layer import Layer
-from backpass.layers.view import View
+from backpass.layers.view import Setting, View
 
 ROWS_AT_ONCE = 64  # summed up before they join the total: in float32 a sum over 10,000 rows one by one loses 3 digits
 
@@ -81,7 +81,7 @@ def forward_kernel(inputs, gamma, beta, output, saved, running_mean, running_var
         for m in range(M):
             mean[m] += centre[m]
         column_means(inputs, mean, True, part, inverse)
-        if counters[COUNT_LEARNING] == 1:
+        if counters[COUNT_LEARNING] == 1 and N > 1:  # one sample says nothing of a variance
             keep, take = real(momentum), real(1 - momentum)
             for m in range(M):
                 running_mean[0, m] = keep * running_mean[0, m] + take * mean[m]
@@ -154,7 +154,8 @@ class BatchNorm(Layer):
         0 and 1 at first; moved by training, and by `forward` with `training=True`.
 
     The whole batch passes in one piece, so a step is computed by one thread, and a batch of a million rows needs room
-    for a million rows. A batch of one sample has no variance: its output is beta.
+    for a million rows. A batch of one sample has no variance: its output is beta, and running statistics stay.
+    With an optimizer's weight_average they are those of the weights themselves, not of the average.
 
     Source: Ioffe and Szegedy, "Batch normalization: accelerating deep network training by reducing internal covariate
     shift", ICML 2015, algorithms 1 and 2.
@@ -174,13 +175,12 @@ class BatchNorm(Layer):
     state_names = ("running_mean", "running_variance")
     gamma, beta, dgamma, dbeta = View(), View(), View(), View()
     running_mean, running_variance = View(), View()
+    epsilon, momentum = Setting(0, low=0, open_low=True), Setting(1, low=0, high=1)
 
     def __init__(self, n_neurons: int, *, momentum: float = 0.9, epsilon: float = 1e-5, dtype: Any = np.float32):
         self.n_neurons = checks.positive_integer(n_neurons, "n_neurons")
-        self.momentum = checks.real(momentum, "momentum", low=0, high=1)
-        self.epsilon = checks.real(epsilon, "epsilon", low=0, open_low=True)
-        self.settings = np.array([self.epsilon, self.momentum])
-        self.counters = np.zeros(COUNTER_WORDS, np.int64)
+        self.settings = np.zeros(2, np.float64)
+        self.epsilon, self.momentum = epsilon, momentum  # type: ignore[assignment]
         self.allocate(dtype)
         self.gamma[:] = 1
         self._running_mean = np.zeros((1, self.n_neurons), self.dtype)

@@ -19,8 +19,9 @@ import numpy as np
 
 from backpass import checks
 from backpass.engine.kernels import kernel, random_bits, random_bits_32
-from backpass.engine.kernels.compiler import COUNT_ROW, COUNT_STEP, COUNT_TRAINING, COUNTER_WORDS
+from backpass.engine.kernels.compiler import COUNT_ROW, COUNT_STEP, COUNT_TRAINING
 from backpass.layers.layer import Layer
+from backpass.layers.view import Setting
 
 
 def forward(inputs, saved):
@@ -88,12 +89,12 @@ class Dropout(Layer):
     forward_kernel = forward_kernel
     backward_kernel = backward_kernel
     suits = None
+    rate = Setting(0, low=0, high=1)
 
     def __init__(self, rate: float = 0.5, *, random_state: Any = None):
-        self.rate = checks.real(rate, "rate", low=0, high=1)
+        self.settings = np.zeros(2, np.float64)
+        self.rate = rate  # type: ignore[assignment]
         self.random_state = random_state
-        self.counters = np.zeros(COUNTER_WORDS, np.int64)
-        self.settings = np.array([self.rate, 0.0])
         self.seed = checks.draw_seed(checks.generator(random_state))
 
     @property

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from backpass import checks
 from backpass.engine.kernels import exp, expm1, kernel
 from backpass.layers.layer import Layer
+from backpass.layers.view import Setting
 
 
 def forward(inputs, alpha):
@@ -74,13 +74,11 @@ class ELU(Layer):
     forward_kernel = forward_kernel
     backward_kernel = backward_kernel
     suits = "he_normal"
+    alpha = Setting(0, low=0, open_low=True)
 
     def __init__(self, alpha: float = 1.0):
-        self.settings = np.array([checks.real(alpha, "alpha", low=0, open_low=True)])
-
-    @property
-    def alpha(self) -> float:
-        return float(self.settings[0])
+        self.settings = np.zeros(1, np.float64)
+        self.alpha = alpha  # type: ignore[assignment]
 
     def config(self) -> dict[str, float]:
         return {"alpha": self.alpha}

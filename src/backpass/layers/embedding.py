@@ -85,6 +85,14 @@ def backward_kernel(inputs, dvalues, dweights, dinputs, settings):
                 dinputs[n, int(settings[1 + m])] = dvalues[n, m]
 
 
+def column_of(key: Any, n_inputs: int) -> int:
+    """The column that a key of `categories` means; JSON knows only strings."""
+    column = int(key) if isinstance(key, str) and key.isdecimal() else key
+    if isinstance(column, bool) or not isinstance(column, int | np.integer) or not 0 <= column < n_inputs:
+        raise ValueError(f"categories names column {key!r}; columns are 0 to {n_inputs - 1}")
+    return int(column)
+
+
 class Embedding(Layer):
     """Tables for columns of categories; the first layer of a network.
 
@@ -138,10 +146,13 @@ class Embedding(Layer):
         if not isinstance(categories, Mapping) or not categories:
             raise TypeError(f"categories is {categories!r}; pass a dict such as {{0: 7}}: column 0 has 7 categories")
         self.places: dict[int, tuple[int, int]] = {}
+        columns = {key: column_of(key, self.n_inputs) for key in categories}
+        if len(set(columns.values())) < len(columns):
+            raise ValueError(f"categories names a column twice: {', '.join(map(repr, categories))}")
+        if isinstance(dimensions, Mapping) and (others := set(dimensions) - set(categories)):
+            raise ValueError(f"dimensions names {min(others, key=str)!r}, for which categories has no number")
         for key, count in categories.items():
-            column = int(key)  # JSON knows only strings as keys
-            if not 0 <= column < self.n_inputs:
-                raise ValueError(f"categories names column {column}; columns are 0 to {self.n_inputs - 1}")
+            column = columns[key]
             count = checks.positive_integer(count, f"categories[{column}]")
             wanted = dimensions.get(key) if isinstance(dimensions, Mapping) else dimensions
             wanted = min(50, round(1.6 * count**0.56)) if wanted is None else wanted
@@ -151,6 +162,9 @@ class Embedding(Layer):
         self.settings = np.array([len(passing), *passing, *tables], np.float64)
         self.random_state = random_state
         self.allocate(dtype)
+        exact = 2 ** (np.finfo(self.dtype).nmant + 1)  # whole numbers from here on are not told apart
+        if max(count for count, _ in self.places.values()) > exact:
+            raise ValueError(f"{self.dtype} holds whole numbers up to {exact}; more categories need dtype='float64'")
         self.draw(checks.generator(random_state))
 
     def draw(self, generator: Any) -> None:

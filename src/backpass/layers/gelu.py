@@ -93,6 +93,9 @@ def backward_kernel(inputs, settings, dvalues, dinputs):
                 dinputs[n, m] = dvalues[n, m] * P * (one + slope * sigmoid(-argument, one))
 
 
+FORMS = ("none", "tanh")
+
+
 class GELU(Layer):
     """Gaussian error linear unit.
 
@@ -119,9 +122,12 @@ class GELU(Layer):
     suits = "he_normal"
 
     def __init__(self, approximate: str = "none"):
-        self.approximate = checks.one_of(approximate, "approximate", ("none", "tanh"))
         # read once a call, outside of the loops; a pair of kernels on the instance could not be pickled
-        self.settings = np.array([self.approximate == "tanh"], np.float64)
+        self.settings = np.array([checks.one_of(approximate, "approximate", FORMS) == "tanh"], np.float64)
+
+    @property
+    def approximate(self) -> str:
+        return FORMS[int(self.settings[0])]
 
     def config(self) -> dict[str, str]:
         return {"approximate": self.approximate}

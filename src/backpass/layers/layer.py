@@ -21,7 +21,7 @@ import numpy as np
 from backpass import checks
 from backpass.discovery import register
 from backpass.engine.kernels import Kernel
-from backpass.engine.kernels.compiler import COUNT_LEARNING, COUNT_STEP, COUNT_TRAINING
+from backpass.engine.kernels.compiler import COUNT_LEARNING, COUNT_STEP, COUNT_TRAINING, COUNTER_WORDS
 from backpass.layers.penalty import penalty_gradient
 
 Shape = tuple[int, ...]
@@ -54,6 +54,14 @@ def has_kernels(kind: type) -> bool:
     )
 
 
+def check_first_argument(kernel: Kernel | None) -> None:
+    """TypeError for a kernel of a layer or a loss that could not tell how many samples there are."""
+    if kernel is not None and not kernel.kinds[0][2]:
+        raise TypeError(
+            f"{kernel.name} begins with {kernel.arguments[0]}; begin with what has N rows, such as inputs or dvalues"
+        )
+
+
 class Layer:
     """One step of a network.
 
@@ -72,6 +80,7 @@ class Layer:
     probabilities: ClassVar[bool] = False  # True: the outputs may be read as probabilities
     distribution: ClassVar[bool] = False  # True: those of a sample add up to 1
     positive: ClassVar[bool] = False  # True: the outputs are above 0, as rates are
+    counts: ClassVar[bool] = False  # whether its kernels ask for the step, or whether this is training
     state_names: ClassVar[tuple[str, ...]] = ()  # arrays that training changes without a gradient: running statistics
 
     inputs: np.ndarray | None = None
@@ -84,10 +93,16 @@ class Layer:
     multiplications: int = 0  # of matrix products, for one sample, forward
     penalties: Mapping[str, tuple[float, float]] = {}  # L1 and L2 factor of a parameter, by its name
     _parameters: np.ndarray = NOTHING
-    _computed: tuple[np.ndarray | None, np.ndarray] = NOTHING, NOTHING  # inputs and output of the last `forward`
+    _penalised: bool = False  # whether the last `backward` has added the penalties' gradients
+    # inputs, output and saved as the last `forward` left them
+    _computed: tuple[np.ndarray | None, np.ndarray, np.ndarray | None] = NOTHING, NOTHING, None
 
     def __init_subclass__(cls, listed: bool = True, **options: Any) -> None:
         super().__init_subclass__(**options)
+        kernels = [getattr(cls, name) for name in ("forward_kernel", "backward_kernel") if hasattr(cls, name)]
+        for each in kernels:
+            check_first_argument(each)
+        cls.counts = any("counters" in each.arguments for each in kernels)
         if listed:
             register(LAYERS, cls.__name__, cls)
 
@@ -139,6 +154,11 @@ class Layer:
 
     def allocate(self, dtype: Any) -> None:
         """Make parameters of this dtype, all 0; a Network moves them into its own buffer."""
+        if self.parameter_shapes() and self.input_width is None:
+            raise TypeError(
+                f"{type(self).__name__} has parameters; define input_width too, the columns that it takes, "
+                "so that its kernels are given no others"
+            )
         self._dtype = checks.float_dtype(dtype)
         size = sum(math.prod(shape) for shape in self.parameter_shapes().values())
         self.attach(np.zeros(size, self._dtype), np.zeros(size, self._dtype))
@@ -173,8 +193,9 @@ class Layer:
         self.output = np.empty((N, self.output_width(D)), inputs.dtype)
         self.saved = np.empty((N, self.saved_width(D)), inputs.dtype)
         self.inputs = inputs
-        self._computed = inputs, self.output
-        if self.counters.size:
+        self._computed = inputs, self.output, self.saved
+        if self.counts:
+            self.counters = self.counters if self.counters.size else np.zeros(COUNTER_WORDS, np.int64)
             self.counters[COUNT_STEP] = self.counters[COUNT_STEP] + training if step is None else step
             self.counters[COUNT_TRAINING] = self.counters[COUNT_LEARNING] = training
         self._check_own(self.forward_kernel, inputs.dtype)
@@ -190,9 +211,10 @@ class Layer:
         for name in kernel.arguments:
             if name in STORED and getattr(self, name) is None:
                 raise ValueError(f"{type(self).__name__}.backward needs .{name}: call forward first")
-        if self.inputs is not self._computed[0] or self.output is not self._computed[1]:
+        inputs, output, saved = self._computed
+        if self.inputs is not inputs or self.output is not output or self.saved is not saved:
             self._take_assigned()
-        output: np.ndarray = self.output  # type: ignore[assignment]  # forward has set it
+        output = self.output  # type: ignore[assignment]  # forward has set it
         if dvalues.__class__ is not np.ndarray or dvalues.shape != output.shape or dvalues.dtype is not output.dtype:
             dvalues = checks.matrix(dvalues, "dvalues", dtype=output.dtype)
             if dvalues.shape != output.shape:
@@ -207,10 +229,14 @@ class Layer:
         except ValueError:  # not contiguous, which the call itself finds out for nothing
             self.dvalues = np.ascontiguousarray(dvalues)
             kernel(*kernel.of(self))
+        self._add_penalty_gradients()
+        return self.dinputs
+
+    def _add_penalty_gradients(self) -> None:
         for name, factors in self.penalties.items():
             gradient = getattr(self, f"d{name}")
             gradient += penalty_gradient(getattr(self, name), *factors)
-        return self.dinputs
+        self._penalised = True
 
     def walk(self, inputs: np.ndarray, training: bool, step: int) -> np.ndarray:
         """`forward` in the textbook walk: a layer of somebody's own may not know all of its arguments."""
@@ -220,7 +246,10 @@ class Layer:
 
     def walk_back(self, dvalues: np.ndarray) -> np.ndarray:
         """`backward` in the textbook walk."""
+        self._penalised = False
         dinputs = self.backward(dvalues)
+        if not self._penalised:  # somebody's own, which need not know of penalties
+            self._add_penalty_gradients()
         self.dvalues, self.dinputs = dvalues, self.dinputs if dinputs is None else dinputs
         return self.dinputs  # type: ignore[return-value]
 
@@ -239,6 +268,8 @@ class Layer:
             inputs = self.inputs = checks.matrix(self.inputs, "inputs", dtype=output.dtype, columns=self.input_width)
             saved_of = len(output), self.saved_width(inputs.shape[1])
             fits = (len(inputs), self.output_width(inputs.shape[1])) == output.shape
+            if fits and self.saved is not None and saved_of[1]:
+                self.saved = checks.matrix(self.saved, "saved", dtype=output.dtype)
             if not fits or (self.saved is not None and self.saved.shape != saved_of):
                 raise ValueError(
                     f"{kind}.inputs has shape {inputs.shape} and .output {output.shape}, which do not belong together"
@@ -247,7 +278,7 @@ class Layer:
             self.check_inputs(inputs, "inputs")
         else:  # the output alone is needed, and dinputs are of its shape
             self.inputs = None
-        self._computed = self.inputs, output
+        self._computed = self.inputs, output, self.saved
 
     def __getstate__(self) -> dict[str, Any]:
         left = {*STORED, "dvalues", "dinputs", "_computed"}

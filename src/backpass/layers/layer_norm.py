@@ -22,7 +22,7 @@ import numpy as np
 from backpass import checks
 from backpass.engine.kernels import kernel
 from backpass.layers.layer import Layer
-from backpass.layers.view import View
+from backpass.layers.view import Setting, View
 
 
 def normalised(inputs, epsilon):
@@ -113,11 +113,12 @@ class LayerNorm(Layer):
     backward_kernel = backward_kernel
     suits = None
     gamma, beta, dgamma, dbeta = View(), View(), View(), View()
+    epsilon = Setting(0, low=0, open_low=True)
 
     def __init__(self, n_neurons: int, *, epsilon: float = 1e-5, dtype: Any = np.float32):
         self.n_neurons = checks.positive_integer(n_neurons, "n_neurons")
-        self.epsilon = checks.real(epsilon, "epsilon", low=0, open_low=True)
-        self.settings = np.array([self.epsilon])
+        self.settings = np.zeros(1, np.float64)
+        self.epsilon = epsilon  # type: ignore[assignment]
         self.allocate(dtype)
         self.gamma[:] = 1
 

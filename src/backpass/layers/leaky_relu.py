@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from backpass import checks
 from backpass.engine.kernels import kernel
 from backpass.layers.layer import Layer
+from backpass.layers.view import Setting
 
 
 def forward(inputs, negative_slope):
@@ -69,13 +69,11 @@ class LeakyReLU(Layer):
     forward_kernel = forward_kernel
     backward_kernel = backward_kernel
     suits = "he_normal"
+    negative_slope = Setting(0, low=0)
 
     def __init__(self, negative_slope: float = 0.01):
-        self.settings = np.array([checks.real(negative_slope, "negative_slope", low=0)])
-
-    @property
-    def negative_slope(self) -> float:
-        return float(self.settings[0])
+        self.settings = np.zeros(1, np.float64)
+        self.negative_slope = negative_slope  # type: ignore[assignment]
 
     def config(self) -> dict[str, float]:
         return {"negative_slope": self.negative_slope}

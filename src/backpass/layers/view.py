@@ -1,4 +1,4 @@
-"""Arrays that lie in a flat buffer: assigning to one copies the values in."""
+"""Attributes that lie in a buffer which kernels read: assigning to one copies the values in."""
 
 from __future__ import annotations
 
@@ -7,6 +7,22 @@ from typing import Any
 import numpy as np
 
 from backpass import checks
+
+
+class Setting:
+    """A number that kernels read from `settings[place]`; assigning checks it as `checks.real` does."""
+
+    def __init__(self, place: int, **bounds: Any):
+        self.place, self.bounds = place, bounds
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    def __get__(self, owner: Any, kind: type | None = None) -> float:
+        return self if owner is None else float(owner.settings[self.place])  # type: ignore[return-value]
+
+    def __set__(self, owner: Any, value: Any) -> None:
+        owner.settings[self.place] = checks.real(value, self.name, **self.bounds)
 
 
 class View:

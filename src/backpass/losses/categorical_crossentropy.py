@@ -99,6 +99,7 @@ class CategoricalCrossentropy(ClassTargets, Loss):
                 f"CategoricalCrossentropy needs the probabilities of at least 2 classes; the last layer is {layer!r} "
                 f"with {width} outputs; end with Softmax(), or use the loss SoftmaxCrossentropy() on the logits"
             )
+        self.check_width(width)
 
     def check_targets(self, y_true, name="y_true"):
         if (y_true < 0).any():

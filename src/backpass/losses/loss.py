@@ -15,12 +15,13 @@ import numpy as np
 from backpass import checks
 from backpass.discovery import register
 from backpass.engine.kernels import Kernel
-from backpass.layers.layer import Layer, has_kernels
+from backpass.layers.layer import Layer, check_first_argument, has_kernels
 
 # Looked up once: each costs a thirtieth of the notebook's smallest step.
 ndarray, empty_like, INT64 = np.ndarray, np.empty_like, checks.INT64
 FLOAT32, FLOAT64 = checks.FLOAT32, checks.FLOAT64
 LOSSES: dict[str, type[Loss]] = {}  # every loss class by name
+BY_PLACE = ("dvalues", "labels", "scales", "dinputs")  # what `backward` may hand over without looking at names
 
 
 @lru_cache(maxsize=8)
@@ -42,6 +43,7 @@ class Loss:
     backward_kernel: ClassVar[Kernel]  # (dvalues, y_true, scales, dinputs)
     labels_forward_kernel: ClassVar[Kernel | None] = None  # the same with `labels` in place of `y_true`
     labels_backward_kernel: ClassVar[Kernel | None] = None
+    labels_by_place: ClassVar[bool] = False  # whether labels_backward_kernel takes BY_PLACE
     takes_labels: ClassVar[bool] = False  # whether y may be one class index a sample; so if there are kernels for them
     classifies: ClassVar[bool] = False
     threshold: ClassVar[float] = 0.5  # a yes-or-no output above it is a yes
@@ -55,6 +57,9 @@ class Loss:
         super().__init_subclass__(**options)
         if not listed:
             return
+        for name in ("forward", "backward", "labels_forward", "labels_backward"):
+            check_first_argument(getattr(cls, f"{name}_kernel", None))
+        cls.labels_by_place = getattr(cls.labels_backward_kernel, "arguments", None) == BY_PLACE
         if "takes_labels" not in cls.__dict__:
             cls.takes_labels = cls.takes_labels or cls.labels_forward_kernel is not None
         register(LOSSES, cls.__name__, cls)
@@ -124,6 +129,7 @@ class Loss:
                 and y_true.ndim == 1
                 and samples == len(dvalues) > 0
                 and sample_weight is None
+                and self.labels_by_place
                 and not self.alters_targets
             ):
                 dinputs = empty_like(dvalues)

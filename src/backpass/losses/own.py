@@ -36,7 +36,10 @@ class OwnLoss(Loss, listed=False):
 
     def backward(self, dvalues: Any, y_true: Any, sample_weight: Any = None) -> np.ndarray:
         dinputs = self.part.backward(dvalues, y_true)
-        dinputs = checks.matrix(self.part.dinputs if dinputs is None else dinputs, f"the dinputs of {self!r}")
+        dinputs = getattr(self.part, "dinputs", None) if dinputs is None else dinputs
+        if dinputs is None:
+            raise ValueError(f"{self!r}.backward has to set .dinputs or return it")
+        dinputs = checks.matrix(dinputs, f"the dinputs of {self!r}")
         if sample_weight is None:
             return dinputs
         # a row is 1/N of its sample's own gradient, and is to be that sample's share of all weights

@@ -103,6 +103,6 @@ class Pinball(Loss):
     def targets(self, y_true: Any, width: int, dtype: Any, name: str = "y_true") -> np.ndarray:
         """Targets (N, width); of several quantiles, the one target of each sample repeated, if it is one."""
         self._check_width(width)
-        if self.settings.size == 1 or getattr(y_true, "shape", ())[1:] == (width,):
+        if self.settings.size == 1 or np.shape(y_true)[1:] == (width,):
             return super().targets(y_true, width, dtype, name)
         return np.repeat(super().targets(y_true, 1, dtype, name), width, axis=1)

@@ -47,19 +47,32 @@ class ClassTargets:
     alters_targets: bool
 
     def __init__(self, *, label_smoothing: float = 0.0, class_weight: Any = None):
-        self.label_smoothing = checks.real(label_smoothing, "label_smoothing", low=0, high=1)
-        self.class_weight = weights_of_classes(class_weight)
+        self._label_smoothing = checks.real(label_smoothing, "label_smoothing", low=0, high=1)
+        self._class_weight = weights_of_classes(class_weight)
         self.alters_targets = self.label_smoothing > 0 or self.class_weight is not None
+
+    @property
+    def label_smoothing(self) -> float:
+        """As given. It cannot be changed, nor can the weights: what was made of a loss is kept for the next call."""
+        return self._label_smoothing
+
+    @property
+    def class_weight(self) -> np.ndarray | None:
+        return None if self._class_weight is None else self._class_weight.copy()
 
     def effective(self, targets: np.ndarray, width: int, dtype: Any) -> np.ndarray:
         if not self.alters_targets:
             return targets
+        self.check_width(width)
         weights = np.ones(width) if self.class_weight is None else self.class_weight
-        if len(weights) != width:
-            raise ValueError(f"class_weight has {len(weights)} numbers; there are {width} classes")
         rows = np.eye(width)[targets] if targets.ndim == 1 else targets
         smooth = (1 - self.label_smoothing) * rows + self.label_smoothing / width
         return np.ascontiguousarray(smooth * weights, dtype)
+
+    def check_width(self, width: int) -> None:
+        """ValueError unless there is a weight for each of the classes, if there are weights."""
+        if self._class_weight is not None and len(self._class_weight) != width:
+            raise ValueError(f"class_weight has {len(self._class_weight)} numbers; there are {width} classes")
 
     def config(self) -> dict[str, Any]:
         given: dict[str, Any] = {"label_smoothing": self.label_smoothing} if self.label_smoothing else {}

@@ -11,9 +11,11 @@ The average starts at the first weights; the second factor lets go of them in th
 
 from __future__ import annotations
 
+import copy
 import inspect
 import math
 import weakref
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -60,6 +62,10 @@ def average_kernel(parameters, average: Vector, settings, counters):
         average[i] += real(1 - keep) * (parameters[i] - average[i])  # type: ignore[index]
 
 
+def fingerprint(parameters: np.ndarray) -> tuple[Any, ...]:
+    return parameters.shape, parameters.dtype, zlib.crc32(parameters)  # type: ignore[arg-type]
+
+
 class Optimizer:
     """Moves the parameters against their gradients.
 
@@ -82,6 +88,7 @@ class Optimizer:
     schedule: Schedule | None = None
     average: np.ndarray | None = None
     _own: np.ndarray | None = None  # the weights themselves, while the network holds the average
+    _left: tuple[Any, ...] | None = None  # what the parameters were after the last fit
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -96,8 +103,11 @@ class Optimizer:
         weight_average: float | None = None,
         **settings: float,
     ):
-        unknown = settings.keys() - inspect.signature(type(self)).parameters.keys()
-        if unknown:
+        known = set()  # of this class and of those that it is made from, whose arguments it may fix
+        for kind in type(self).__mro__:
+            arguments = inspect.signature(vars(kind).get("__init__", object.__init__)).parameters.values()
+            known |= {each.name for each in arguments if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+        if unknown := settings.keys() - known:
             raise TypeError(
                 f"{type(self).__name__} takes no {min(unknown)}; beside its own it takes {', '.join(COMMON)}"
             )
@@ -111,6 +121,8 @@ class Optimizer:
             limits[name] = None if limit is None else checks.real(limit, name, low=0, open_low=True)
         average = None if weight_average is None else checks.real(weight_average, "weight_average", low=0, high=1)
         self.common = {**limits, "weight_average": average}
+        # as kernels read them: a limit that is changed while training goes on is heard
+        self._limits = {name: np.array([0.0 if value is None else value]) for name, value in self.common.items()}
         self._names = ("learning_rate", *settings)
         self.settings = np.array([learning_rate, *settings.values()], np.float64)
         self.iterations = 0  # steps made so far
@@ -125,7 +137,10 @@ class Optimizer:
         raise AttributeError(f"{type(self).__name__} has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """A setting may be changed while training goes on, by a callback for instance."""
+        """A setting may be changed while training goes on, by a callback for instance.
+
+        To clip or to average at all, or no longer, is heard by the next fit.
+        """
         if name in self.__dict__.get("_names", ()):
             checked = type(self)(**{**self.config(), name: value})  # whatever the class itself allows
             self.settings[self._names.index(name)] = getattr(checked, name)
@@ -133,32 +148,41 @@ class Optimizer:
                 self.schedule = checked.schedule
         elif name in COMMON:
             self.common = type(self)(**{**self.config(), name: value}).common
+            if self.common[name] is not None:
+                self._limits[name][0] = self.common[name]
         else:
             super().__setattr__(name, value)
 
     def attach(self, network: Any, parameters: np.ndarray) -> None:
         """Make state for a network's parameters, unless there is some.
 
-        A copy of an optimizer, or one that was pickled, goes on with the first network of the size it knows.
+        A copy of an optimizer, or one that was pickled, goes on with a network whose parameters are those that the
+        last fit has left.
         """
-        kinds = {(array.shape, array.dtype) for array in map(self.__dict__.get, self.state_names) if array is not None}
-        copied = self._network is None and kinds == {(parameters.shape, parameters.dtype)}
+        copied = self._network is None and self._left == fingerprint(parameters)
         if not copied and (self._network is None or self._network() is not network):
             self.iterations = 0
             for name in self.state_names:
                 self.__dict__[name] = np.zeros_like(parameters)
             self.average = self._own = None
+            if self.schedule is not None:
+                self.schedule.reset()
         self._network = weakref.ref(network)
-        if self.weight_average is not None:
-            if self._own is not None and self.holds_average(parameters):
-                parameters[:] = self._own  # go on from the weights themselves
-            self.average = parameters.copy() if self.average is None else self.average
+        if self._own is not None and self.holds_average(parameters):
+            parameters[:] = self._own  # go on from the weights themselves
+        else:  # somebody has put others in
+            self.average = None
+        if self.weight_average is None:
+            self.average = None
+        elif self.average is None:
+            self.average = parameters.copy()
 
     def finish(self, parameters: np.ndarray) -> None:
         """Put the average into the network, if there is one."""
         if self.average is not None and self.weight_average is not None:
             self._own = parameters.copy()
             parameters[:] = self.average
+        self._left = fingerprint(parameters)
 
     def holds_average(self, parameters: np.ndarray) -> bool:
         return self.average is not None and np.array_equal(parameters, self.average)
@@ -177,18 +201,19 @@ class Optimizer:
         """The kernels of a step in their order, each with its arrays by name."""
         state = {name: getattr(self, name) for name in (*self.state_names, "settings")}
         calls: list[Any] = []
-        for made, limit in ((clip_norm_kernel, self.clip_norm), (clip_value_kernel, self.clip_value)):
-            if limit is not None:
-                calls.append((made, {"gradients": gradients, "settings": np.array([limit])}))
+        for made, name in ((clip_norm_kernel, "clip_norm"), (clip_value_kernel, "clip_value")):
+            if self.common[name] is not None:
+                calls.append((made, {"gradients": gradients, "settings": self._limits[name]}))
         calls.append((self.kernel, {"parameters": parameters, "gradients": gradients, "counters": counters, **state}))
         if self.weight_average is not None:
-            given = {"average": self.average, "settings": np.array([self.weight_average]), "counters": counters}
+            given = {"average": self.average, "settings": self._limits["weight_average"], "counters": counters}
             calls.append((average_kernel, {"parameters": parameters, **given}))
         return calls
 
     def __getstate__(self) -> dict[str, Any]:
         copies = {name: value.copy() for name, value in self.__dict__.items() if isinstance(value, np.ndarray)}
-        return {**self.__dict__, **copies, "_network": None}
+        changing = {"_limits": copy.deepcopy(self._limits), "schedule": copy.deepcopy(self.schedule)}
+        return {**self.__dict__, **copies, **changing, "_network": None}
 
     def config(self) -> dict[str, Any]:
         """The arguments that make this optimizer anew."""

@@ -64,7 +64,10 @@ class ReduceOnPlateau(Schedule):
         self.lowest = checks.real(self.lowest, "lowest", low=0)
         if not isinstance(self.watch, str):
             raise TypeError(f"watch is {self.watch!r}; pass the name of a figure such as 'validation_loss'")
-        self.present = self.start
+        self.reset()
+
+    def reset(self) -> None:
+        self.present, self.best, self.waiting, self._watched = self.start, None, 0, ""
 
     def rates(self, steps: np.ndarray, total: int) -> np.ndarray:
         return np.full(len(steps), self.present)
@@ -74,6 +77,8 @@ class ReduceOnPlateau(Schedule):
         name = "loss" if self.watch == "validation_loss" and self.watch not in figures else self.watch
         if name not in figures:
             raise ValueError(f"watch is {self.watch!r}; the figures of an epoch are {', '.join(figures)}")
+        if name != self._watched:  # another figure: what was best of the last one says nothing about it
+            self._watched, self.best, self.waiting = name, None, 0
         figure = figures[name]
         if self.best is None:
             gain = math.inf - figure  # NaN and infinity are no improvement on nothing either

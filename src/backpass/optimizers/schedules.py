@@ -23,6 +23,9 @@ class Schedule:
         """Learning rate (float64) of each of these steps (int64)."""
         raise NotImplementedError(f"{type(self).__name__} has to define rates(steps, total)")
 
+    def reset(self) -> None:
+        """Forget what was learnt from figures: an optimizer begins anew."""
+
     def config(self) -> dict[str, Any]:
         """The arguments that make this schedule anew."""
         return {each.name: getattr(self, each.name) for each in fields(self) if each.init}  # type: ignore[arg-type]
@@ -186,8 +189,13 @@ class Warmup(Schedule):
             self.then = rate(self.then, "then")
         elif hasattr(self.then, "on_epoch_end"):
             self.on_epoch_end = self.then.on_epoch_end
+            self.watch = getattr(self.then, "watch", "loss")
         self.steps = checks.positive_integer(self.steps, "steps")
         self.start = checks.real(self.start, "start", low=0)
+
+    def reset(self) -> None:
+        if isinstance(self.then, Schedule):
+            self.then.reset()
 
     def rates(self, steps: np.ndarray, total: int) -> np.ndarray:
         later = np.append(np.maximum(steps - self.steps, 0), 0)

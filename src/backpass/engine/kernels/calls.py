@@ -9,9 +9,8 @@ import ctypes
 
 import numpy as np
 
-from backpass.engine.kernels.compiler import FIRST_ARGUMENT, WORDS_PER_ARGUMENT, raw_kernel
+from backpass.engine.kernels.compiler import FIRST_ARGUMENT, MOST_ARGUMENTS, WORDS_PER_ARGUMENT, raw_kernel
 
-MOST_ARGUMENTS = 16
 RECORD_WORDS = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * MOST_ARGUMENTS
 
 

@@ -45,7 +45,7 @@ FLAGS: dict[str, Any] = {
 EXACT_FLAGS = {**FLAGS, "fastmath": {"contract"}, "forceinline": True}
 
 F = TypeVar("F", bound=Callable[..., Any])
-FIRST_ARGUMENT, WORDS_PER_ARGUMENT = 2, 3
+FIRST_ARGUMENT, WORDS_PER_ARGUMENT, MOST_ARGUMENTS = 2, 3, 16
 
 
 HELPERS: list[tuple[FunctionType, dict[str, Any]]] = []  # functions that kernels may call, and their fastmath flags
@@ -96,6 +96,10 @@ class Kernel:
         self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
         self.name = f"{function.__module__}.{function.__qualname__}"
         parameters = inspect.signature(function).parameters
+        if len(parameters) > MOST_ARGUMENTS:
+            raise TypeError(
+                f"kernel {self.name} has {len(parameters)} arguments; a record has room for {MOST_ARGUMENTS}"
+            )
         self.arguments = tuple(parameters)
         self.kinds = tuple(kind_of(parameter) for parameter in parameters.values())
         self.of = attrgetter(*self.arguments)  # the arguments, found by name on an object

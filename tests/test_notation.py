@@ -1,11 +1,17 @@
 """docs/notation.md names every array that a kernel may ask for, with the shape and dtype that the compiler gives it."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
+import backpass as bp
 from backpass.engine.kernels.compiler import FLOWING, KINDS
+from backpass.layers.layer import LAYERS
+from backpass.losses.loss import LOSSES
+from backpass.optimizers.optimizer import COMMON, OPTIMIZERS
+from tests.parts import ours
 
 TEXT = (Path(__file__).parents[1] / "docs" / "notation.md").read_text(encoding="utf-8")
 SYMBOLS = sorted({*FLOWING, *KINDS})
@@ -50,3 +56,21 @@ def test_the_words_of_the_field_have_a_chinese_term_beside_them():
         assert re.search("[一-鿿]", rows()[symbol][1])
     for size in "NDMCP":
         assert re.search(rf"^\| {size} \| [一-鿿]", TEXT, re.MULTILINE)
+
+
+def words(part):
+    """What a part is made with, and what of it changes without a gradient."""
+    arguments = inspect.signature(part.__init__).parameters.values()
+    named = [each.name for each in arguments if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)]
+    return [*named[1:], *getattr(part, "state_names", ())]
+
+
+SCHEDULES = [
+    getattr(bp, name) for name in ("Cosine", "ExponentialDecay", "InverseDecay", "OneCycle", "StepDecay", "Warmup")
+]
+PARTS = [*ours(LAYERS.values()), *ours(LOSSES.values()), *ours(OPTIMIZERS.values()), *SCHEDULES, bp.ReduceOnPlateau]
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
+def test_everything_that_a_part_is_made_with_has_its_row(part):
+    assert set(words(part)) | set(COMMON) <= rows().keys()

@@ -99,6 +99,18 @@ def multiply_by_few(left, wide_few, out):
 
     In float64 another order moves the last of 53 bits; it shows in one of 10^8 numbers rounded to 24.
     """
+    if out.shape[1] == 3:  # a spiral has three arms: 4.4 us instead of 5.9 for 300 x 64
+        for n in range(out.shape[0]):
+            a, b, c = 0.0, 0.0, 0.0
+            for column in range(left.shape[1]):
+                value = np.float64(left[n, column])
+                a += value * wide_few[0, column]
+                b += value * wide_few[1, column]
+                c += value * wide_few[2, column]
+            out[n, 0] = out.dtype.type(a)
+            out[n, 1] = out.dtype.type(b)
+            out[n, 2] = out.dtype.type(c)
+        return
     for pair in range(0, out.shape[1], 2):
         for n in range(out.shape[0]):
             a, b = 0.0, 0.0

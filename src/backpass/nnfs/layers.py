@@ -111,14 +111,13 @@ class Layer_Dense:
         (N, D), M, dtype = inputs.shape, weights.shape[1], weights.dtype
         if weights.shape[0] != D or dvalues.shape != (N, M):
             return False
-        dweights, dinputs = np.empty((D, M), dtype), np.empty((N, D), dtype)
-        dbiases = np.zeros((1, M), dtype)
+        dweights, dbiases, dinputs = np.empty((D, M), dtype), np.empty((1, M), dtype), np.empty((N, D), dtype)
         try:
             if dtype is FLOAT32:
                 wide = self._wide(N, D, M)
                 dense_backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs, *wide)
             else:
-                dweights[...] = 0  # the kernel adds to it
+                dweights[...] = dbiases[...] = 0  # the kernel adds to them
                 dense.backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs)
         except ValueError:
             return False

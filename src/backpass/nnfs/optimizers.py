@@ -35,9 +35,7 @@ def alike(arrays: tuple[Any, ...]) -> bool:
     for array in arrays:
         if array.__class__ is not ndarray or array.dtype is not dtype or array.shape != shape:
             return False
-        if not array.flags.writeable:
-            return False
-    return True
+    return arrays[0].flags.writeable
 
 
 class Optimizer:

@@ -133,6 +133,13 @@ def add_four(total, factors, values):
 
 
 @exact_helper
+def four_rows(matrix, n, column):
+    """A column's numbers in rows n to n + 3, as float64."""
+    a, b = np.float64(matrix[n, column]), np.float64(matrix[n + 1, column])
+    return a, b, np.float64(matrix[n + 2, column]), np.float64(matrix[n + 3, column])
+
+
+@exact_helper
 def multiply_few_transposed(left, right, wide_few):
     """wide_few = left.T (at most 4, N) @ right (N, columns), four rows at a time: one store instead of four."""
     N, terms = left.shape
@@ -144,12 +151,15 @@ def multiply_few_transposed(left, right, wide_few):
         first, second, third, fourth = few(left, n), few(left, n + 1), few(left, n + 2), few(left, n + 3)
         of_0, of_1 = (first[0], second[0], third[0], fourth[0]), (first[1], second[1], third[1], fourth[1])
         of_2, of_3 = (first[2], second[2], third[2], fourth[2]), (first[3], second[3], third[3], fourth[3])
-        for column in range(right.shape[1]):
-            a, b = np.float64(right[n, column]), np.float64(right[n + 1, column])
-            c, d = np.float64(right[n + 2, column]), np.float64(right[n + 3, column])
-            values = a, b, c, d
-            wide_few[0, column] = add_four(wide_few[0, column], of_0, values)
-            if terms > 1:  # no faster with a version for each number of them
+        if terms <= 2:  # the points of a plane
+            for column in range(right.shape[1]):
+                values = four_rows(right, n, column)
+                wide_few[0, column] = add_four(wide_few[0, column], of_0, values)
+                wide_few[1, column] = add_four(wide_few[1, column], of_1, values)
+        else:
+            for column in range(right.shape[1]):
+                values = four_rows(right, n, column)
+                wide_few[0, column] = add_four(wide_few[0, column], of_0, values)
                 wide_few[1, column] = add_four(wide_few[1, column], of_1, values)
                 wide_few[2, column] = add_four(wide_few[2, column], of_2, values)
                 wide_few[3, column] = add_four(wide_few[3, column], of_3, values)

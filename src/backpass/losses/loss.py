@@ -43,12 +43,11 @@ class Loss:
     backward_kernel: ClassVar[Kernel]  # (dvalues, y_true, scales, dinputs)
     labels_forward_kernel: ClassVar[Kernel | None] = None  # the same with `labels` in place of `y_true`
     labels_backward_kernel: ClassVar[Kernel | None] = None
-    labels_by_place: ClassVar[bool] = False  # whether labels_backward_kernel takes BY_PLACE
+    labels_as_they_are: bool = False  # whether labels_backward_kernel takes BY_PLACE, and `effective` leaves them alone
     takes_labels: ClassVar[bool] = False  # whether y may be one class index a sample; so if there are kernels for them
     classifies: ClassVar[bool] = False
     threshold: ClassVar[float] = 0.5  # a yes-or-no output above it is a yes
     probabilistic: ClassVar[bool] = True  # of a classification: whether outputs are probabilities
-    alters_targets: bool = False  # whether `effective` changes anything
 
     dinputs: np.ndarray | None = None
     settings: np.ndarray = np.zeros(0, np.float64)
@@ -59,7 +58,7 @@ class Loss:
             return
         for name in ("forward", "backward", "labels_forward", "labels_backward"):
             check_first_argument(getattr(cls, f"{name}_kernel", None))
-        cls.labels_by_place = getattr(cls.labels_backward_kernel, "arguments", None) == BY_PLACE
+        cls.labels_as_they_are = getattr(cls.labels_backward_kernel, "arguments", None) == BY_PLACE
         if "takes_labels" not in cls.__dict__:
             cls.takes_labels = cls.takes_labels or cls.labels_forward_kernel is not None
         register(LOSSES, cls.__name__, cls)
@@ -129,8 +128,7 @@ class Loss:
                 and y_true.ndim == 1
                 and samples == len(dvalues) > 0
                 and sample_weight is None
-                and self.labels_by_place
-                and not self.alters_targets
+                and self.labels_as_they_are
             ):
                 dinputs = empty_like(dvalues)
                 self.labels_backward_kernel(dvalues, y_true, mean_scales(samples), dinputs)  # type: ignore[misc]

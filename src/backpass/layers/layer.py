@@ -199,7 +199,7 @@ class Layer:
             self.counters[COUNT_STEP] = self.counters[COUNT_STEP] + training if step is None else step
             self.counters[COUNT_TRAINING] = self.counters[COUNT_LEARNING] = training
         self._check_own(self.forward_kernel, inputs.dtype)
-        self.forward_kernel(*self.forward_kernel.of(self))
+        self.forward_kernel.call(self.forward_kernel.of(self))
         return self.output
 
     def backward(self, dvalues: Any) -> np.ndarray:
@@ -225,11 +225,12 @@ class Layer:
         for name in self.parameter_shapes():
             getattr(self, f"d{name}")[...] = 0  # kernels add to the parameters' gradients: the engine sums over blocks
         try:
-            kernel(*kernel.of(self))
+            kernel.call(kernel.of(self))
         except ValueError:  # not contiguous, which the call itself finds out for nothing
             self.dvalues = np.ascontiguousarray(dvalues)
-            kernel(*kernel.of(self))
-        self._add_penalty_gradients()
+            kernel.call(kernel.of(self))
+        if self.penalties:
+            self._add_penalty_gradients()
         return self.dinputs
 
     def _add_penalty_gradients(self) -> None:
@@ -248,7 +249,7 @@ class Layer:
         """`backward` in the textbook walk."""
         self._penalised = False
         dinputs = self.backward(dvalues)
-        if not self._penalised:  # somebody's own, which need not know of penalties
+        if self.penalties and not self._penalised:  # somebody's own, which need not know of penalties
             self._add_penalty_gradients()
         self.dvalues, self.dinputs = dvalues, self.dinputs if dinputs is None else dinputs
         return self.dinputs  # type: ignore[return-value]

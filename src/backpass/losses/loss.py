@@ -131,7 +131,7 @@ class Loss:
                 and self.labels_as_they_are
             ):
                 dinputs = empty_like(dvalues)
-                self.labels_backward_kernel(dvalues, y_true, mean_scales(samples), dinputs)  # type: ignore[misc]
+                self.labels_backward_kernel.call((dvalues, y_true, mean_scales(samples), dinputs))  # type: ignore[union-attr]
                 self.dinputs = dinputs
                 return dinputs
         except (AttributeError, TypeError, ValueError, IndexError):

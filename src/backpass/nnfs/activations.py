@@ -39,7 +39,7 @@ class Activation_ReLU:
         if fits(inputs):
             output = np.empty(inputs.shape, inputs.dtype)
             try:
-                relu.forward_kernel(inputs, output)
+                relu.forward_kernel.call((inputs, output))
                 self.output = output
                 return
             except ValueError:  # not contiguous
@@ -51,7 +51,7 @@ class Activation_ReLU:
         if fit_together(self.inputs, dvalues):
             dinputs = np.empty(dvalues.shape, dvalues.dtype)
             try:
-                relu.backward_kernel(self.inputs, dvalues, dinputs)
+                relu.backward_kernel.call((self.inputs, dvalues, dinputs))
                 self.dinputs = dinputs
                 return
             except ValueError:
@@ -76,9 +76,9 @@ class Activation_Softmax:
         if fits(inputs) and inputs.shape[1] < PAIRWISE:
             output = np.empty(inputs.shape, inputs.dtype)
             try:
-                subtract_largest_kernel(inputs, output)
+                subtract_largest_kernel.call((inputs, output))
                 np.exp(output, out=output)  # NumPy's own: its last bits differ from those of ours
-                divide_by_sums_kernel(output)
+                divide_by_sums_kernel.call((output,))
                 self.output = output
                 return
             except ValueError:  # not contiguous

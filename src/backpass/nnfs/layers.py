@@ -79,7 +79,7 @@ class Layer_Dense:
                 output = np.empty((N, M), dtype)
                 try:
                     if dtype is FLOAT32:
-                        dense_forward_kernel(inputs, weights, biases, output, *self._wide(N, D, M))
+                        dense_forward_kernel.call((inputs, weights, biases, output, *self._wide(N, D, M)))
                     else:
                         dense.forward_kernel(inputs, weights, biases, output)
                     self.output = output
@@ -115,7 +115,7 @@ class Layer_Dense:
         try:
             if dtype is FLOAT32:
                 wide = self._wide(N, D, M)
-                dense_backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs, *wide)
+                dense_backward_kernel.call((inputs, weights, dvalues, dweights, dbiases, dinputs, *wide))
             else:
                 dweights[...] = dbiases[...] = 0  # the kernel adds to them
                 dense.backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs)

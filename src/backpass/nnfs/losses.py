@@ -119,7 +119,7 @@ class Loss_CategoricalCrossentropy(Loss):
         if labels is not None:
             confidences = np.empty(len(y_pred), y_pred.dtype)
             try:
-                confidences_kernel(y_pred, labels, confidences, LIMITS)
+                confidences_kernel.call((y_pred, labels, confidences, LIMITS))
                 return -np.log(confidences)
             except (ValueError, IndexError):  # not contiguous; a label that is no class, which rows_of names
                 pass
@@ -156,7 +156,7 @@ class Activation_Softmax_Loss_CategoricalCrossentropy:
         if labels is not None:
             dinputs = np.empty(dvalues.shape, dvalues.dtype)
             try:
-                combined_backward_kernel(dvalues, labels, dinputs)
+                combined_backward_kernel.call((dvalues, labels, dinputs))
                 self.dinputs = dinputs
                 return
             except (ValueError, IndexError):

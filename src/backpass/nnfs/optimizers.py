@@ -91,7 +91,7 @@ class Optimizer:
             arrays = arrays_of(layer)
             if alike(arrays):
                 try:
-                    kernel(*arrays, settings)
+                    kernel.call((*arrays, settings))
                     continue
                 except ValueError:  # not contiguous
                     pass

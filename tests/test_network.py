@@ -225,3 +225,51 @@ def test_every_kind_of_random_state_repeats(make):
         network.fit(X, y, optimizer="adam", epochs=3, batch_size=20)
         results.append(network.parameters.copy())
     assert np.array_equal(*results)
+
+
+# ------------------------------------------------------------- what the engine finds out itself, and Python says
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("wrong", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("rows", [1, 70, 3000])
+def test_samples_that_are_not_finite_are_named_whatever_is_asked(dtype, wrong, rows):
+    layers = [bp.Dense(3, 8, dtype=dtype), bp.ReLU(), bp.Dense(8, 2, dtype=dtype), bp.Softmax()]
+    network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
+    X, y = np.ones((rows, 3), dtype), np.zeros(rows, np.int64)
+    asks = network.predict, network.predict_proba, lambda X: network.gradient(X, y), lambda X: network.evaluate(X, y)
+    for _ in range(2):  # with a plan that is new, and with one that was kept
+        for ask in asks:
+            ask(X)
+            X[rows - 1, 1] = wrong
+            with pytest.raises(ValueError, match=rf"^X holds {wrong} in row {rows - 1}, column 1; replace or drop"):
+                ask(X)
+            X[rows - 1, 1] = 1
+    big = np.full((rows, 3), np.finfo(dtype).max / 4, dtype)
+    assert np.isfinite(network.predict(big)).all()  # finite, though their sum is not
+
+
+@pytest.mark.parametrize("label", [-1, 2, 10**12])
+def test_labels_that_are_no_classes_are_named_and_nothing_is_read(label):
+    network = bp.Network([bp.Dense(3, 2), bp.Softmax()], bp.CategoricalCrossentropy(), random_state=0)
+    X, y = np.ones((70, 3), np.float32), np.zeros(70, np.int64)
+    expected = network.gradient(X, y)[1]
+    y[41] = label
+    with pytest.raises(ValueError, match=rf"^y holds label {label} in row 41; labels are 0 to 1$"):
+        network.gradient(X, y)
+    y[41] = 0
+    np.testing.assert_array_equal(network.gradient(X, y)[1], expected)
+
+
+def test_arrays_of_any_layout_give_what_contiguous_ones_give():
+    network = bp.Network(
+        [bp.Dense(3, 2), bp.Softmax()], bp.CategoricalCrossentropy(label_smoothing=0.1), random_state=0
+    )
+    X, y = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32), np.arange(40) % 2
+    unaligned = np.frombuffer(b"x" + X.tobytes(), np.uint8)[1:].view(np.float32).reshape(X.shape)
+    wide = np.zeros((40, 6), np.float32)
+    wide[:, ::2] = X
+    for given in (np.asfortranarray(X), wide[:, ::2], X[::-1][::-1], unaligned, X.tolist(), X.astype(">f4")):
+        np.testing.assert_array_equal(network.predict_proba(given), network.predict_proba(X))
+        assert network.gradient(given, y)[0] == network.gradient(X, y)[0]
+        assert network.gradient(given, np.repeat(y, 2)[::2])[0] == network.gradient(X, y)[0]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from backpass import checks, figures, training
 from backpass.engine.chain import Chain
+from backpass.engine.loop import STEPS_TRAINED, WEIGHTS
 from backpass.engine.plan import Plan, PlanPool, empty
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion, fused
@@ -64,6 +64,8 @@ class Network:
     """
 
     parameters, gradients = View(), View()
+    _checked: int
+    _takes_all: bool
 
     def __init__(self, layers: Sequence[Layer], loss: Loss, random_state: Any = None):
         if not isinstance(layers, Iterable):
@@ -254,7 +256,7 @@ class Network:
 
     def predict(self, X: Any) -> np.ndarray:
         """Classes (N,) int64; 0 and 1 (N, M) for M yes-or-no outputs; values (N, M) of a regression; (N,) if M is 1."""
-        output = self._output(self.samples(X))
+        output = self._output(X)
         if not self.loss.classifies:
             return output[:, 0] if output.shape[1] == 1 else output
         if self.loss.takes_labels:
@@ -268,13 +270,15 @@ class Network:
             raise ValueError(f"predict_proba is for classification; this network is trained by {self.loss!r}")
         if not self.loss.probabilistic:
             raise ValueError(f"{self.loss!r} gives no probabilities; use predict, or train with a cross-entropy")
-        return self._output(self.samples(X))
+        return self._output(X)
 
     def gradient(self, X: Any, y: Any, sample_weight: Any = None, step: int = 1) -> tuple[float, np.ndarray]:
         """Mean loss with penalties, and its gradient by all parameters (P,) as in `parameters`.
 
         `step` chooses the random numbers of Dropout; running statistics stay as they are.
         """
+        if sample_weight is None and self._plain(X) and self._plain_labels(y, X):
+            return self.gradient_of(X, y, None, step)
         X = self.samples(X)
         weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
         return self.gradient_of(X, self.targets(y, X), weights, step)
@@ -289,11 +293,10 @@ class Network:
             loss = network.mean_loss(targets, weights)
             network.backward(targets, weights)
             return loss + self.penalty(), self.gradients.copy()
-        targets = self.effective(targets)
-        with self._plan("gradient", len(X), labels=targets.ndim == 1) as plan:
-            plan.point_at(X, targets)
-            plan.set(steps_trained=step - 1, weights=0 if weights is None else weights.ctypes.data)
-            loss, gradient = plan(), plan.chain.gradients.copy()  # type: ignore[union-attr]
+        loss, gradient = self._ask("gradient", (X, self.effective(targets)), weights, step)
+        if not any(layer.penalties for layer in self.layers):
+            self._gradients[:] = gradient
+            return loss, gradient
         start = 0
         for layer in self.layers:  # on the copy: other threads may ask for gradients too
             for name, shape in layer.parameter_shapes().items():
@@ -328,11 +331,8 @@ class Network:
             network = self._beside()
             output = network.forward(X, training=False)
             return network.mean_loss(targets), network._predictions(output)
-        targets = self.effective(targets)
         output = np.empty((len(X), self.widths[-1]), self.dtype)
-        with self._plan("evaluate", len(X), labels=targets.ndim == 1) as plan:
-            plan.point_at(X, targets, output)
-            return plan(), output
+        return self._ask("evaluate", (X, self.effective(targets), output))[0], output
 
     def _beside(self) -> Network:
         """The same parameters and gradients under copies of the layers: what is asked between a `forward` and its
@@ -348,15 +348,60 @@ class Network:
             start = end
         return network
 
-    def _output(self, X: np.ndarray) -> np.ndarray:
-        if not self.compiled:
-            network = self._beside()
-            return network._predictions(network.forward(X, training=False))
+    def _output(self, X: Any) -> np.ndarray:
+        if not self._plain(X):
+            X = self.samples(X)
+            if not self.compiled:
+                network = self._beside()
+                return network._predictions(network.forward(X, training=False))
         output = np.empty((len(X), self.widths[-1]), self.dtype)
-        with self._plan("predict", len(X)) as plan:
-            plan.point_at(X, None, output)
-            plan()
+        self._ask("predict", (X, output))
         return output
+
+    def _plain(self, X: Any) -> bool:
+        """Whether the engine may be handed X as it is: it looks itself whether it is contiguous and finite."""
+        return (
+            X.__class__ is np.ndarray
+            and X.dtype is self.dtype
+            and X.ndim == 2
+            and X.shape[1] == self.widths[0]
+            and len(X) > 0
+            and self._takes_all
+        )
+
+    def _plain_labels(self, y: Any, X: np.ndarray) -> bool:
+        """Whether the loss's kernels may be handed these labels as they are: they look themselves at their range."""
+        fits = y.__class__ is np.ndarray and y.dtype is checks.INT64 and y.ndim == 1 and len(y) == len(X)
+        return fits and self.loss.labels_as_they_are and y.flags.c_contiguous
+
+    def _ask(
+        self, kind: str, arrays: tuple[np.ndarray, ...], weights: np.ndarray | None = None, step: int = 1
+    ) -> tuple[float, np.ndarray]:
+        """What a plan of this kind says of X and, as far as it wants them, targets and an array for the output.
+
+        The mean loss, and the gradient if that is asked for. A small network is run in less time than arrays are
+        checked, so what is wrong is found out by the engine, and said here.
+        """
+        if Layer.attachments != self._checked:
+            checked = Layer.attachments
+            self._check_layers()
+            self._checked = checked
+        key = kind, len(arrays[0]), arrays[1].ndim
+        plan = self._plans.take(key) or self._plan(kind, len(arrays[0]), arrays[1].ndim == 1)
+        if kind == "gradient":
+            plan.words[STEPS_TRAINED] = step - 1
+            plan.words[WEIGHTS] = 0 if weights is None else weights.ctypes.data
+        if plan.run_on(plan.address, id(arrays)):
+            X = self.samples(arrays[0])  # raises where a number is not finite
+            if kind != "predict":
+                self.targets(arrays[1], X)
+            if X is arrays[0]:
+                raise IndexError("a kernel read outside one of its arrays")
+            return self._ask(kind, (X, *arrays[1:]), weights, step)  # it was not contiguous
+        loss = plan.epoch_losses.item()
+        gradient = plan.chain.gradients.copy() if kind == "gradient" else plan.epoch_losses  # type: ignore[union-attr]
+        self._plans.give(key, plan)
+        return loss, gradient
 
     def chain(self, *, labels: bool = False, loss: bool = True) -> Chain:
         """The layers and the loss as the engine runs them: a last activation that the loss takes over is left to it."""
@@ -370,14 +415,10 @@ class Network:
         widths = self._widths(layers)
         return Chain(layers, widths, self.dtype, last_loss if loss else None, labels, self.parameters, self.gradients)
 
-    def _plan(self, kind: str, rows: int, labels: bool = False) -> AbstractContextManager[Plan]:
-        def make() -> Plan:
-            chain = self.chain(labels=labels, loss=kind != "predict")
-            own = replace(chain, gradients=empty(self.gradients.size, self.dtype))  # threads may ask at once
-            return Plan(own, rows, backward=kind == "gradient")
-
-        self._check_layers()
-        return self._plans.borrow((kind, rows, labels), make)
+    def _plan(self, kind: str, rows: int, labels: bool) -> Plan:
+        chain = self.chain(labels=labels, loss=kind != "predict")
+        own = replace(chain, gradients=empty(self.gradients.size, self.dtype))  # threads may ask at once
+        return Plan(own, rows, kind)
 
     # ------------------------------------------------------------------------------- what enters, and what is kept
 
@@ -432,6 +473,8 @@ class Network:
             layer.attach(self.parameters[start : start + size], self.gradients[start : start + size])
             start += size
         self._plans = PlanPool()
+        self._checked = -1  # where Layer.attachments stood when the layers were last seen to be this network's
+        self._takes_all = self.compiled and type(self.layers[0]).check_inputs is Layer.check_inputs
 
     def _check_layers(self) -> None:
         for layer in self.layers:
@@ -440,7 +483,7 @@ class Network:
                 raise ValueError(f"{layer!r} was put into another network; give each network layers of its own")
 
     def __getstate__(self) -> dict[str, Any]:
-        made_anew = ("_parameters", "_gradients", "_plans")
+        made_anew = ("_parameters", "_gradients", "_plans", "_checked", "_takes_all")
         return {name: value for name, value in self.__dict__.items() if name not in made_anew}
 
     def __copy__(self) -> Network:

@@ -161,7 +161,7 @@ class CompiledSteps(Steps):
         self.threads = threads
         targets = self.network.effective(targets)
         chain = self.network.chain(labels=targets.ndim == 1)
-        plan = self.plan = Plan(chain, batch, backward=True, workers=threads, gather=shuffle)
+        plan = self.plan = Plan(chain, batch, "train", workers=threads, gather=shuffle)
         plan.point_at(X, targets, out)
         order = plan.buffer(len(X) if shuffle else 0, np.int64)
         plan.keep += [array for array in (weights, self.losses, self.counters) if array is not None]

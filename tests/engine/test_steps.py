@@ -67,7 +67,7 @@ def test_ten_thousand_steps_allocate_nothing():
 @pytest.mark.parametrize("rows", [1, 31, 64, 300, 10_000])
 def test_how_a_batch_is_cut_does_not_depend_on_threads(rows):
     chain = classifier(20, 64, 3).chain(labels=True)
-    plans = [Plan(chain, rows, backward=True, workers=workers) for workers in (1, 2, 5)]
+    plans = [Plan(chain, rows, "train", workers=workers) for workers in (1, 2, 5)]
     assert len({(plan.words[loop.PARTITIONS], plan.words[loop.BLOCK]) for plan in plans}) == 1
     assert 1 <= plans[0].words[loop.BLOCK] <= rows
 
@@ -81,7 +81,7 @@ def test_long_batches_are_cut_and_short_ones_are_not():
 
 def test_the_memory_of_a_plan_does_not_grow_with_the_batch():
     chain = classifier(50, 128, 128, 2).chain(labels=True)
-    sizes = [sum(b.nbytes for b in Plan(chain, rows, backward=True).keep) for rows in (10_000, 1_000_000)]
+    sizes = [sum(b.nbytes for b in Plan(chain, rows, "gradient").keep) for rows in (10_000, 1_000_000)]
     assert sizes[1] < sizes[0] + 4_000_000
 
 

@@ -15,7 +15,19 @@ from __future__ import annotations
 import math
 
 from backpass.engine.kernels import atomics
-from backpass.engine.kernels.calls import RECORD_WORDS, call, copy_bytes, floats_at, integers_at, zero_bytes
+from backpass.engine.kernels.calls import (
+    RECORD_WORDS,
+    call,
+    copy_bytes,
+    data_of,
+    floats_at,
+    integers_at,
+    item,
+    row_bytes_of,
+    rows_of,
+    together,
+    zero_bytes,
+)
 from backpass.engine.kernels.compiler import (
     COUNT_LEARNING,
     COUNT_ROW,
@@ -75,7 +87,9 @@ from backpass.engine.shuffling import shuffle
     HELPERS,  # how many threads beside this one may be asked
     SOLO_UNTIL,  # do not ask them before the processor's clock says this
     STALLS,  # how often in a row one of them was waited for too long
-) = range(44)
+    HAS_TARGETS,  # 1: `run_on` is given targets behind X
+    HAS_OUTPUT,  # 1: and last an array for the output
+) = range(46)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -288,14 +302,38 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
 
 
 @raw_kernel
+def run_on(address: int, arrays: int) -> None:
+    """Run the plan at this address, not for training, on NumPy arrays: the `id` of a tuple of X, targets, output.
+
+    Everything that Python would have to look up, array by array, costs more than a small network.
+    """
+    plan = integers_at(address, PLAN_WORDS)
+    samples = item(arrays, 0)
+    if not together(samples):
+        raise ValueError("not contiguous")
+    plan[SAMPLES] = rows_of(samples)
+    plan[ROWS] = plan[SAMPLES]
+    plan[X], plan[X_ROW_BYTES] = data_of(samples), row_bytes_of(samples)
+    if plan[HAS_TARGETS] == 1:
+        plan[Y], plan[Y_ROW_BYTES] = data_of(item(arrays, 1)), row_bytes_of(item(arrays, 1))
+    if plan[HAS_OUTPUT] == 1:
+        output = item(arrays, 1 + plan[HAS_TARGETS])
+        plan[OUT], plan[OUT_ROW_BYTES] = data_of(output), row_bytes_of(output)
+    plan[STATUS] = FINE
+    mode = atomics.flush_denormals()
+    floats_at(plan[EPOCH_LOSSES], 1)[0] = walk_batch(plan, address)
+    atomics.restore_mode(mode)
+    if plan[STATUS] != FINE:
+        raise IndexError("outside an array, or not finite")
+
+
+@raw_kernel
 def run(address: int, worker: int) -> None:
-    """Run the plan at this address: worker 0 does what MODE says, the others help it."""
+    """Run the plan of a training at this address: worker 0 makes the steps, the others help it."""
     plan = integers_at(address, PLAN_WORDS)
     mode = atomics.flush_denormals()
     if worker > 0:
         help_out(plan, address, worker)
-    elif plan[MODE] == TRAIN:
-        train(plan, address)
     else:
-        floats_at(plan[EPOCH_LOSSES], 1)[0] = walk_batch(plan, address)
+        train(plan, address)
     atomics.restore_mode(mode)

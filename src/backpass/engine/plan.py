@@ -7,10 +7,7 @@ one call of compiled code with one address. No array is made inside.
 from __future__ import annotations
 
 import math
-import os
-import threading
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,9 +18,22 @@ from backpass.engine.chain import Chain
 from backpass.engine.kernels import Vector, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
 from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
+from backpass.layers.view import View
 
 ALIGNMENT = 64
 MOST_KEPT = 8  # sizes for which a network keeps its plans
+
+
+@kernel
+def refuse_infinite_kernel(inputs):  # type: ignore[no-untyped-def]
+    """IndexError if a number of them is not finite: then, and only then, its product with 0 is not 0."""
+    zero = inputs.dtype.type(0)
+    total = zero
+    for n in range(inputs.shape[0]):
+        for d in range(inputs.shape[1]):
+            total += inputs[n, d] * zero
+    if total != zero:
+        raise IndexError("not finite")
 
 
 @kernel
@@ -61,15 +71,19 @@ class Plan:
 
     Parameters
     ----------
-    backward : bool
-        Whether the table goes back through the layers after the loss.
+    kind : "predict", "evaluate", "gradient" or "train"
+        "predict" needs no loss; the table of the last two goes back through the layers behind it. All but "train" are
+        run by `run_on`, and refuse samples that are not finite.
     workers : int
         Threads that may walk it at once, this one included; no more than there are partitions.
+    gather : bool
+        Whether rows are taken in an order of their own.
     """
 
-    def __init__(self, chain: Chain, rows: int, *, backward: bool, workers: int = 1, gather: bool = False):
+    def __init__(self, chain: Chain, rows: int, kind: str, *, workers: int = 1, gather: bool = False):
         self.chain = chain
         self.rows = rows
+        backward = kind in ("gradient", "train")
         self.words = empty(loop.PLAN_WORDS, np.int64)
         self.words[:] = 0
         self.address = self.words.ctypes.data
@@ -82,7 +96,7 @@ class Plan:
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
-        tables = [self.table(worker, block, backward, gather) for worker in range(workers)]
+        tables = [self.table(block, kind, gather) for _ in range(workers)]
         table = self.buffer((workers, len(tables[0])), np.int64)
         table[:] = tables
         patches = self.buffer((len(self.patches), loop.PATCH_WORDS), np.int64)
@@ -100,9 +114,10 @@ class Plan:
             mode=loop.GRADIENT if backward else loop.EVALUATE,
         )
         self.words[loop.CLAIM] = loop.ALL_CLAIMED
+        self.set(has_targets=int(kind != "predict"), has_output=int(not backward))
         if backward:
             self.prepare_gradients(partitions)
-        self.run = NATIVE(loop.run.address())
+        self.run, self.run_on = NATIVE(loop.run.address()), NATIVE(loop.run_on.address())
 
     def buffer(self, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
         self.keep.append(empty(shape, dtype))
@@ -142,7 +157,8 @@ class Plan:
             if place is None:
                 array = made.own_argument(owner, name, self.chain.dtype)
                 self.keep.append(array)
-                self.own.append((owner, name, array))
+                if not isinstance(getattr(type(owner), name, None), View):  # those change with `Layer.attach` only
+                    self.own.append((owner, name, array))
                 place = Place.of(array)
             at = FIRST_ARGUMENT + index * WORDS_PER_ARGUMENT
             words[at : at + WORDS_PER_ARGUMENT] = [place.address, place.rows, place.columns]
@@ -150,7 +166,7 @@ class Plan:
                 self.patches.append((position + at, place.follows, place.address))
         return words
 
-    def table(self, worker: int, block: int, backward: bool, gather: bool) -> list[int]:
+    def table(self, block: int, kind: str, gather: bool) -> list[int]:
         """One worker's part: its header, then the records of all calls in their order."""
         chain, dtype = self.chain, self.chain.dtype
         loss = chain.loss
@@ -172,6 +188,8 @@ class Plan:
         fused = loss is not None and "output" in loss.forward_kernel.arguments
         flowing = [Place(0, 0, widths[0], loop.INPUT)]
         saved = []
+        if kind != "train":  # what is trained on was looked at before
+            add(refuse_infinite_kernel, None, inputs=flowing[0])
         for index, layer in enumerate(chain.layers):
             last = index == len(chain.layers) - 1 and not fused
             buffer = Place.of(self.buffer((0 if last else block, widths[index + 1]), dtype))
@@ -187,7 +205,7 @@ class Plan:
         losses = {"scales": Place.of(scales), "sample_losses": Place.of(sample_losses)}
         forward = loss.labels_forward_kernel if chain.labels else loss.forward_kernel
         add(forward, loss, inputs=predictions, y_pred=predictions, output=output, **targets, **losses)
-        if not backward:
+        if kind == "evaluate":
             return words
 
         # Backward. Two buffers take turns: what a layer gets from the right, and what it hands to the left.
@@ -215,26 +233,6 @@ class Plan:
             self.set(y=y.ctypes.data, y_row_bytes=y.strides[0])
         self.set(out=0 if out is None else out.ctypes.data, out_row_bytes=0 if out is None else out.strides[0])
 
-    def __call__(self) -> float:
-        """Run with worker 0 alone; returns the mean loss, if there is one."""
-        self.run(self.address, 0)
-        if self.words[loop.STATUS] == loop.FAILED:
-            raise IndexError("a kernel read outside one of its arrays")
-        return float(self.epoch_losses[0])
-
-
-pool_lock = threading.Lock()
-
-
-def open_pool_lock() -> None:
-    """In a forked child, where the thread that held the lock does not exist."""
-    global pool_lock
-    pool_lock = threading.Lock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=open_pool_lock)
-
 
 class PlanPool:
     """Plans that are kept for the next call; threads that predict at once have one each."""
@@ -242,16 +240,24 @@ class PlanPool:
     def __init__(self) -> None:
         self.free: dict[Hashable, list[Plan]] = {}
 
-    @contextmanager
-    def borrow(self, key: Hashable, make: Callable[[], Plan]) -> Iterator[Plan]:
-        """A plan that nobody else has until the `with` ends."""
-        with pool_lock:
-            free = self.free.setdefault(key, [])
-            if len(self.free) > MOST_KEPT:
-                self.free.pop(next(iter(self.free)))
-            plan = free.pop() if free else None
-        if plan is None or any(getattr(owner, name) is not array for owner, name, array in plan.own):
-            plan = make()
-        yield plan
-        plan.data = ()  # nobody's samples are kept
-        free.append(plan)
+    def take(self, key: Hashable) -> Plan | None:
+        """A plan that nobody else has, until it is given back; None where there is none, or what is there is stale."""
+        try:
+            plan = self.free[key].pop()  # one step under Python's lock, so no thread gets another's
+        except (KeyError, IndexError):
+            return None
+        for owner, name, array in plan.own:
+            if getattr(owner, name) is not array:
+                return None
+        return plan
+
+    def give(self, key: Hashable, plan: Plan) -> None:
+        try:
+            self.free[key].append(plan)
+        except KeyError:
+            while len(self.free) >= MOST_KEPT:
+                try:
+                    self.free.pop(next(iter(self.free)), None)
+                except (RuntimeError, StopIteration):  # another thread did
+                    break
+            self.free.setdefault(key, []).append(plan)

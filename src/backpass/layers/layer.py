@@ -80,6 +80,7 @@ class Layer:
     probabilities: ClassVar[bool] = False  # True: the outputs may be read as probabilities
     distribution: ClassVar[bool] = False  # True: those of a sample add up to 1
     positive: ClassVar[bool] = False  # True: the outputs are above 0, as rates are
+    attachments: ClassVar[int] = 0  # of all layers to all buffers so far: where it stands, nothing has moved
     counts: ClassVar[bool] = False  # whether its kernels ask for the step, or whether this is training
     state_names: ClassVar[tuple[str, ...]] = ()  # arrays that training changes without a gradient: running statistics
 
@@ -166,6 +167,7 @@ class Layer:
     def attach(self, parameters: np.ndarray, gradients: np.ndarray) -> None:
         """Make the parameters and their gradients views of two flat buffers, without copying what they held."""
         self._parameters = parameters
+        Layer.attachments += 1
         start = 0
         for name, shape in self.parameter_shapes().items():
             end = start + math.prod(shape)

@@ -9,7 +9,7 @@ import ctypes
 
 import numpy as np
 
-from backpass.engine.kernels.compiler import FIRST_ARGUMENT, MOST_ARGUMENTS, WORDS_PER_ARGUMENT, raw_kernel
+from backpass.engine.kernels.compiler import FIRST_ARGUMENT, MOST_ARGUMENTS, WORDS_PER_ARGUMENT, helper, raw_kernel
 
 RECORD_WORDS = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * MOST_ARGUMENTS
 
@@ -47,16 +47,17 @@ def local_record() -> int:  # type: ignore[empty-body]
 # data pointer, number of dimensions (an int), pointer to the dimensions.
 TUPLE_SIZE, TUPLE_ITEMS = object.__basicsize__, tuple.__basicsize__
 ARRAY_DATA = object.__basicsize__
-ARRAY_NDIM, ARRAY_SHAPE, ARRAY_FLAGS = ARRAY_DATA + 8, ARRAY_DATA + 16, ARRAY_DATA + 48
+ARRAY_NDIM, ARRAY_SHAPE, ARRAY_STRIDES, ARRAY_FLAGS = (ARRAY_DATA + offset for offset in (8, 16, 24, 48))
 CONTIGUOUS_AND_ALIGNED = 0x0101
 
 
 def check_layout() -> None:
     """RuntimeError on a Python or NumPy that keeps these things elsewhere, instead of reading at random."""
-    array = np.zeros((2, 3))
+    array = np.zeros((2, 3), np.float64)
     together = (array,)
     read = ctypes.c_int64.from_address
-    fields = [read(id(array) + offset).value for offset in (ARRAY_DATA, ARRAY_NDIM, ARRAY_SHAPE, ARRAY_FLAGS)]
+    places = ARRAY_DATA, ARRAY_NDIM, ARRAY_SHAPE, ARRAY_FLAGS, ARRAY_STRIDES
+    fields = [read(id(array) + offset).value for offset in places]
     found = (
         read(id(together) + TUPLE_SIZE).value,
         read(id(together) + TUPLE_ITEMS).value,
@@ -64,9 +65,38 @@ def check_layout() -> None:
         fields[1] & 0xFF,
         read(fields[2]).value,
         fields[3] & CONTIGUOUS_AND_ALIGNED,
+        read(fields[4]).value,
     )
-    if found != (1, id(array), array.ctypes.data, 2, 2, CONTIGUOUS_AND_ALIGNED):
+    if found != (1, id(array), array.ctypes.data, 2, 2, CONTIGUOUS_AND_ALIGNED, 24):
         raise RuntimeError("this Python or NumPy keeps its arrays in a way that backpass does not know; report it")
+
+
+@helper
+def item(arrays, index):  # type: ignore[no-untyped-def]
+    """Address of an array of a tuple that is given by its `id`."""
+    return integers_at(arrays + TUPLE_ITEMS, index + 1)[index]
+
+
+@helper
+def data_of(array):  # type: ignore[no-untyped-def]
+    """Address of an array's memory."""
+    return integers_at(array + ARRAY_DATA, 1)[0]
+
+
+@helper
+def rows_of(array):  # type: ignore[no-untyped-def]
+    return integers_at(integers_at(array + ARRAY_SHAPE, 1)[0], 1)[0]
+
+
+@helper
+def row_bytes_of(array):  # type: ignore[no-untyped-def]
+    return integers_at(integers_at(array + ARRAY_STRIDES, 1)[0], 1)[0]
+
+
+@helper
+def together(array):  # type: ignore[no-untyped-def]
+    """Whether an array is C-contiguous and aligned."""
+    return integers_at(array + ARRAY_FLAGS, 1)[0] & CONTIGUOUS_AND_ALIGNED == CONTIGUOUS_AND_ALIGNED
 
 
 @raw_kernel
@@ -80,10 +110,10 @@ def call_with_arrays(kernel: int, arrays: int) -> None:
     for index in range(count):
         ndim = integers_at(items[index] + ARRAY_NDIM, 1)[0] & 0xFF
         shape = integers_at(integers_at(items[index] + ARRAY_SHAPE, 1)[0], ndim)
-        if integers_at(items[index] + ARRAY_FLAGS, 1)[0] & CONTIGUOUS_AND_ALIGNED != CONTIGUOUS_AND_ALIGNED:
+        if not together(items[index]):
             raise ValueError("not contiguous")
         entry = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * index
-        record[entry] = integers_at(items[index] + ARRAY_DATA, 1)[0]
+        record[entry] = data_of(items[index])
         record[entry + 1] = shape[0]
         record[entry + 2] = shape[1] if ndim == 2 else 1
     record[1] = record[FIRST_ARGUMENT + 1]

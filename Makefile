@@ -25,7 +25,7 @@ bounds: $(VENV)/.dev  # the tests of everything that compiles, with every index 
 
 bench: $(VENV)/.bench
 	$(BIN)/backpass bench fusion
-	$(BIN)/backpass bench train
+	$(BIN)/backpass bench train --json bench/results/train.json
 
 # One file a set of extras says that it is installed; pyproject.toml is what it depends on.
 $(VENV)/.cli $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python

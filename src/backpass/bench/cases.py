@@ -11,7 +11,10 @@ from backpass import datasets
 
 @dataclass(frozen=True)
 class Case:
-    """A network of Dense and ReLU layers with softmax and cross-entropy at its end, trained by Adam in float32."""
+    """A network of Dense and ReLU layers with softmax and cross-entropy at its end, trained by Adam in float32.
+
+    `checked`: after so many steps every peer has to have the same loss.
+    """
 
     name: str
     sizes: tuple[int, ...]
@@ -19,6 +22,7 @@ class Case:
     y: np.ndarray  # (N,) int64
     batch: int
     learning_rate: float = 0.002
+    checked: int = 200
 
     @property
     def steps_per_epoch(self) -> int:
@@ -50,4 +54,21 @@ def table() -> Case:
     return Case("table", (50, 128, 128, 2), X, y, batch=256)
 
 
-CASES = {case.__name__: case for case in (spiral, digits, table)}
+def drawn(name: str, sizes: tuple[int, ...], rows: int, batch: int, checked: int = 200) -> Case:
+    """Clouds around a centre for each class: what a wide net is fed with does not matter to its speed."""
+    generator = np.random.RandomState(2)
+    y = generator.permutation(np.arange(rows) % sizes[-1])  # every class is there
+    centres = generator.standard_normal((sizes[-1], sizes[0]))
+    X = (0.05 * centres[y] + generator.standard_normal((rows, sizes[0]))).astype(np.float32)
+    return Case(name, sizes, X, y.astype(np.int64), batch, checked=checked)
+
+
+def images() -> Case:
+    return drawn("images", (784, 512, 10), rows=12_800, batch=128, checked=100)
+
+
+def wide() -> Case:
+    return drawn("wide", (1024, 2048, 2048, 1000), rows=2048, batch=1024, checked=6)
+
+
+CASES = {case.__name__: case for case in (spiral, digits, table, images, wide)}

@@ -2,8 +2,8 @@
 
     python -m backpass.bench.peers CASE PEER THREADS
 
-prints a line of JSON: microseconds a step, the loss on all data after CHECKED steps, the seconds that these first steps
-took (compiling), the peak of memory.
+prints a line of JSON: microseconds a step, the loss on all data after the first `checked` steps of the case, how many
+seconds these took (compiling included), the peak of memory.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import resource
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,6 @@ import numpy as np
 
 from backpass.bench.cases import CASES, Case
 
-CHECKED = 200  # after so many steps every peer has to have the same loss
 TIMED_SECONDS = 0.4
 
 Run = Callable[[int], None]  # train so many steps more
@@ -124,10 +124,102 @@ def jax_peer(case: Case, threads: int) -> tuple[Run, Loss]:
     return run, lambda: float(mean_loss(state[0], jnp.asarray(case.X), jnp.asarray(case.y)))
 
 
+def sklearn_peer(case: Case, threads: int) -> tuple[Run, Loss]:
+    """MLPClassifier, with the case's first weights; its alpha at 0, and no stopping.
+
+    For more than two classes: of two it makes another network, with one output.
+    """
+    from sklearn.neural_network import MLPClassifier
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+    model = MLPClassifier(
+        case.sizes[1:-1],
+        alpha=0,
+        batch_size=case.batch,
+        learning_rate_init=case.learning_rate,
+        shuffle=False,
+        max_iter=1,
+        n_iter_no_change=10**9,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that one epoch is not enough
+        model.partial_fit(case.X, case.y, classes=np.unique(case.y))
+    first = [weights.astype(model.coefs_[0].dtype) for weights in case.weights()]
+    for ours, theirs, biases in zip(first, model.coefs_, model.intercepts_, strict=True):
+        theirs[...], biases[...] = ours, 0
+    model._optimizer.t, model._optimizer.learning_rate_init = 0, case.learning_rate
+    for moments in (model._optimizer.ms, model._optimizer.vs):
+        for moment in moments:
+            moment[...] = 0
+
+    def run(steps: int) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _ in range(max(1, steps // case.steps_per_epoch)):
+                model.partial_fit(case.X, case.y)
+
+    def loss() -> float:
+        chosen = model.predict_proba(case.X)[np.arange(len(case.y)), case.y]
+        return float(-np.log(np.maximum(chosen, 1e-30)).mean())
+
+    return run, loss
+
+
+def numpy_peer(case: Case, threads: int) -> tuple[Run, Loss]:
+    """As the notebook writes it, its combined step included, and Adam beside it."""
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(threads)
+    parameters = [
+        array for weights in case.weights() for array in (weights, np.zeros((1, weights.shape[1]), np.float32))
+    ]
+    first, second = ([np.zeros_like(array) for array in parameters] for _ in range(2))
+    done = 0
+
+    def forward(inputs: np.ndarray) -> list[np.ndarray]:
+        flowing = [inputs]
+        for index in range(0, len(parameters), 2):
+            sums = flowing[-1] @ parameters[index] + parameters[index + 1]
+            flowing.append(np.maximum(0, sums) if index < len(parameters) - 2 else sums)
+        e = np.exp(flowing[-1] - flowing[-1].max(axis=1, keepdims=True))
+        flowing[-1] = e / e.sum(axis=1, keepdims=True)
+        return flowing
+
+    def run(steps: int) -> None:
+        nonlocal done
+        for _ in range(steps):
+            start = done % case.steps_per_epoch * case.batch
+            labels = case.y[start : start + case.batch]
+            flowing = forward(case.X[start : start + case.batch])
+            dvalues = flowing[-1].copy()
+            dvalues[range(case.batch), labels] -= 1
+            dvalues /= case.batch
+            done += 1
+            rate, root = case.learning_rate / (1 - 0.9**done), 1 - 0.999**done
+            for index in reversed(range(0, len(parameters), 2)):
+                gradients = flowing[index // 2].T @ dvalues, dvalues.sum(axis=0, keepdims=True)
+                if index:
+                    dvalues = dvalues @ parameters[index].T
+                    dvalues[flowing[index // 2] <= 0] = 0
+                for at, gradient in zip((index, index + 1), gradients, strict=True):
+                    first[at] = 0.9 * first[at] + 0.1 * gradient
+                    second[at] = 0.999 * second[at] + 0.001 * gradient**2
+                    parameters[at] -= rate * first[at] / (np.sqrt(second[at] / root) + 1e-8)
+
+    def loss() -> float:
+        chosen = forward(case.X)[-1][np.arange(len(case.y)), case.y]
+        return float(-np.log(np.maximum(chosen, 1e-30)).mean())
+
+    return run, loss
+
+
 PEERS: dict[str, Callable[[Case, int], tuple[Run, Loss]]] = {
     "backpass": backpass_peer,
     "torch": torch_peer,
     "jax": jax_peer,
+    "sklearn": sklearn_peer,
+    "numpy": numpy_peer,
 }
 
 
@@ -135,14 +227,14 @@ def measure(case_name: str, peer: str, threads: int) -> dict[str, float]:
     case = CASES[case_name]()
     run, loss = PEERS[peer](case, threads)
     start = time.perf_counter()
-    run(CHECKED)  # the first call compiles, where a peer does
+    run(case.checked)  # the first call compiles, where a peer does
     first = time.perf_counter() - start
     checked = loss()
-    steps = CHECKED  # as many as fill the time, and always whole epochs
+    steps = case.checked  # as many as fill the time, and always whole epochs
     run(steps)
     start = time.perf_counter()
     run(steps)
-    steps = max(1, int(steps * TIMED_SECONDS / (time.perf_counter() - start) / CHECKED)) * CHECKED
+    steps = max(1, int(steps * TIMED_SECONDS / (time.perf_counter() - start) / case.checked)) * case.checked
     run(steps)
     start = time.perf_counter()
     run(steps)
@@ -156,4 +248,10 @@ def measure(case_name: str, peer: str, threads: int) -> dict[str, float]:
 
 if __name__ == "__main__":
     np.seterr(all="ignore")
-    print(json.dumps(measure(sys.argv[1], sys.argv[2], int(sys.argv[3]))))
+    case_name, peer, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
+    if peer == "floor":
+        from backpass.bench.floor import measure_floor
+
+        print(json.dumps(measure_floor(CASES[case_name]())))
+    else:
+        print(json.dumps(measure(case_name, peer, threads)))

@@ -26,12 +26,28 @@ def fusion(
 
 @bench.command()
 def train(
-    cases: str = typer.Option("spiral,digits", help="Cases to run, separated by commas."),
-    peers: str = typer.Option("torch,jax", help="Peers to compare with."),
+    cases: str = typer.Option("spiral,digits,table,images,wide", help="Cases to run, separated by commas."),
+    peers: str = typer.Option("torch,jax,sklearn,numpy", help="Peers to compare with."),
     repeats: int = typer.Option(5, min=1, help="Runs of each; medians are shown."),
-    threads: int = typer.Option(2, min=1, help="Threads that each may use."),
+    threads: str = typer.Option("1,2", help="Numbers of threads that each is run with."),
+    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all runs there.")] = None,
 ) -> None:
-    """Time training steps in turn with PyTorch and JAX (extra "bench")."""
+    """Time training steps in turn with PyTorch, JAX, scikit-learn and NumPy (extra "bench") and the floor under all."""
     from backpass.bench import train
 
-    train.main(cases.split(","), peers.split(","), repeats, threads)
+    try:
+        counts = [int(count) for count in threads.split(",")]
+    except ValueError:
+        raise ValueError(f"threads is {threads!r}; pass whole numbers such as 1,2") from None
+    results = train.main(cases.split(","), peers.split(","), repeats, counts)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        json_file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
+
+@bench.command()
+def table(json_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `bench train --json` wrote.")]) -> None:
+    """Print the README's table of training steps from the figures of a file."""
+    from backpass.bench import train
+
+    typer.echo(train.as_markdown(json.loads(json_file.read_text(encoding="utf-8"))))

@@ -133,31 +133,20 @@ def sklearn_peer(case: Case, threads: int) -> tuple[Run, Loss]:
     from threadpoolctl import threadpool_limits
 
     threadpool_limits(threads)
+    fixed = {"alpha": 0, "shuffle": False, "n_iter_no_change": 10**9, "warm_start": True}
     model = MLPClassifier(
-        case.sizes[1:-1],
-        alpha=0,
-        batch_size=case.batch,
-        learning_rate_init=case.learning_rate,
-        shuffle=False,
-        max_iter=1,
-        n_iter_no_change=10**9,
+        case.sizes[1:-1], batch_size=case.batch, learning_rate_init=case.learning_rate, max_iter=1, **fixed
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that one epoch is not enough
-        model.partial_fit(case.X, case.y, classes=np.unique(case.y))
-    first = [weights.astype(model.coefs_[0].dtype) for weights in case.weights()]
-    for ours, theirs, biases in zip(first, model.coefs_, model.intercepts_, strict=True):
-        theirs[...], biases[...] = ours, 0
-    model._optimizer.t, model._optimizer.learning_rate_init = 0, case.learning_rate
-    for moments in (model._optimizer.ms, model._optimizer.vs):
-        for moment in moments:
-            moment[...] = 0
 
     def run(steps: int) -> None:
+        model.max_iter = max(1, steps // case.steps_per_epoch)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            for _ in range(max(1, steps // case.steps_per_epoch)):
-                model.partial_fit(case.X, case.y)
+            warnings.simplefilter("ignore")  # that these are too few
+            model.fit(case.X, case.y)  # Adam's moments begin anew, which costs nothing
+
+    run(1)
+    for ours, theirs, biases in zip(case.weights(), model.coefs_, model.intercepts_, strict=True):
+        theirs[...], biases[...] = ours, 0
 
     def loss() -> float:
         chosen = model.predict_proba(case.X)[np.arange(len(case.y)), case.y]

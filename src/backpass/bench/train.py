@@ -139,7 +139,7 @@ def print_case(console: Console, case: Case, runs: Runs) -> None:
         times = [run["microseconds"] for run in each]
         spread = f"{(max(times) - min(times)) / median(times):.0%}"
         if name == "floor":
-            table.add_row("floor", f"{median(times):.1f}", spread, f"at {ours / median(times):.2f} of it", *[""] * 4)
+            table.add_row("floor", f"{median(times):.1f}", spread, f"{median(times) / ours:.2f}x", *[""] * 4)
             continue
         others = [median(run[key] for run in each) for key in ("import_seconds", "first_seconds", "peak_mb")]
         table.add_row(

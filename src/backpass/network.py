@@ -372,7 +372,7 @@ class Network:
     def _plain_labels(self, y: Any, X: np.ndarray) -> bool:
         """Whether the loss's kernels may be handed these labels as they are: they look themselves at their range."""
         fits = y.__class__ is np.ndarray and y.dtype is checks.INT64 and y.ndim == 1 and len(y) == len(X)
-        return fits and self.loss.labels_as_they_are and y.flags.c_contiguous
+        return fits and self.loss.labels_as_they_are and y.flags.c_contiguous and y.flags.aligned
 
     def _ask(
         self, kind: str, arrays: tuple[np.ndarray, ...], weights: np.ndarray | None = None, step: int = 1

@@ -80,7 +80,9 @@ def test_peers_are_measured_in_turn_and_each_is_taken_at_its_best(measured, caps
     assert max(map(len, out.splitlines())) <= 80
     results["machine"]["versions"] = {"torch": "2.13.0", "jax": "0.10.2", "scikit-learn": "1.9.1"}
     lines = train.as_markdown(json.loads(json.dumps(results))).splitlines()
-    assert lines[2] == "| table: 50-128-128-2, batch 256 | 5 | 75 (15.0x) | 20 (4.0x) | - | 20 (4.0x) | 2.00 |"
+    assert (
+        lines[2] == "| table: 50-128-128-2, batch 256 | 5.0 | 75.0 (15.00x) | 20.0 (4.00x) | - | 20.0 (4.00x) | 2.00 |"
+    )
 
 
 def test_peers_that_skip_work_are_found(monkeypatch, measured):

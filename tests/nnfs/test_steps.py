@@ -246,6 +246,15 @@ def test_what_the_engine_does_not_take_goes_through_the_layers(what, batch_size,
         np.testing.assert_array_equal(array, expected[name])
 
 
+def test_a_method_that_somebody_puts_into_a_class_is_what_trains(monkeypatch, engine_steps, capsys):
+    def leaky(self, inputs, training=False):
+        self.inputs, self.output = inputs, np.where(inputs > 0, inputs, 0.1 * inputs)
+
+    monkeypatch.setattr(nnfs.Activation_ReLU, "forward", leaky)
+    trained("classes", OPTIMIZERS[0], True)
+    assert not engine_steps
+
+
 def test_the_slope_of_an_l1_penalty_at_0_is_the_books(engine_steps, capsys):
     layer = nnfs.Layer_Dense(2, 3, weight_regularizer_l1=1e-3)
     nnfs_steps.as_ours(layer)

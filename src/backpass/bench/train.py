@@ -160,6 +160,10 @@ def print_case(console: Console, case: Case, runs: Runs) -> None:
     console.print(table)
 
 
+def short(microseconds: float) -> str:
+    return f"{microseconds:,.0f}" if microseconds >= 100 else f"{microseconds:.1f}"
+
+
 def as_markdown(results: dict[str, Any]) -> str:
     """The README's table, of what `main` returned and a file has kept."""
     rows = []
@@ -167,11 +171,11 @@ def as_markdown(results: dict[str, Any]) -> str:
         best = best_of(case["runs"])
         ours, peers = best.pop("backpass"), {peer: time for peer, time in best.items() if peer != "floor"}
         shown = [
-            f"{time:.4g} ({time / ours:.1f}x)" if (time := peers.get(peer)) else "-"
+            f"{short(peers[peer])} ({peers[peer] / ours:.2f}x)" if peer in peers else "-"
             for peer in ("torch", "jax", "sklearn", "numpy")
         ]
         title = f"{name}: {'-'.join(map(str, case['sizes']))}, batch {case['batch']}"
-        rows.append(f"| {title} | {ours:.4g} | {' | '.join(shown)} | {ours / best['floor']:.2f} |")
+        rows.append(f"| {title} | {short(ours)} | {' | '.join(shown)} | {ours / best['floor']:.2f} |")
     versions = results["machine"]["versions"]
     head = (
         f"| us a step | backpass | PyTorch {versions['torch']} eager, fused Adam | JAX {versions['jax']}, jit + scan "

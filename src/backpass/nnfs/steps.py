@@ -31,6 +31,9 @@ WORTH_IT = 8  # fewer steps in a row than this are not worth copying parameters 
 # What our optimizers call their state, and what the book's classes call it.
 STATE = {"velocity": "momentums", "first_moment": "momentums", "second_moment": "cache", "cache": "cache"}
 
+KINDS = (*model_file.LAYERS.values(), *model_file.LOSSES.values(), *model_file.OPTIMIZERS.values())
+METHODS = {kind: {name: each for name, each in vars(kind).items() if callable(each)} for kind in KINDS}
+
 
 class Steps:
     """Steps on the batches of X, y, one after the other and from the first again; `up_to` and `step` make them."""
@@ -111,6 +114,10 @@ class Steps:
         parts = [model, model.loss, model.optimizer, model.accuracy, *model.layers]
         if type(model) is not self.exact or any(callable(value) for part in parts for value in vars(part).values()):
             raise ValueError("methods of somebody's own")
+        if any(
+            vars(kind).get(name) is not method for kind, methods in METHODS.items() for name, method in methods.items()
+        ):
+            raise ValueError("methods that somebody has put into our classes")
         model_file.name_of(model.accuracy, model_file.ACCURACIES)
         if isinstance(model.loss, Loss_BinaryCrossentropy):
             raise ValueError("where outputs saturate the book's clipping stops the gradient, and the engine's goes on")

@@ -1,5 +1,6 @@
 """Steps of `Model.train` that print nothing: made by the engine, they are the layers' own but for rounding."""
 
+import re
 import subprocess
 import sys
 
@@ -96,6 +97,15 @@ def assert_same_state(one, other):
         np.testing.assert_allclose(array, theirs[name], rtol=1e-3, atol=2e-5, err_msg=name)
 
 
+def assert_same_lines(ours, theirs):
+    """The same words, losses within two units of the last digit, accuracies but for two of 90 samples at a border."""
+    word = re.compile(r"-?\d[\d.e-]*")
+    assert word.sub("#", ours) == word.sub("#", theirs)
+    for name, tolerance in (("acc", 0.03), ("loss", 2e-3), ("lr", 1e-9)):
+        values = [np.array(re.findall(rf"\b{name}: ({word.pattern})", text), float) for text in (ours, theirs)]
+        np.testing.assert_allclose(*values, rtol=0, atol=tolerance, err_msg=name)
+
+
 def trained(kind, optimizer, engine, batch_size=None, print_every=20, epochs=50, **regularizers):
     model, X, y = built(kind, optimizer(), **regularizers)
     validation = (X[:30], y[:30])
@@ -121,7 +131,7 @@ def test_the_engine_does_what_the_layers_do(kind, optimizer, engine_steps, capsy
     assert not engine_steps
     by_engine = trained(kind, optimizer, True, **l2)
     assert sum(engine_steps) == 19 + 9  # from the line of epoch 20 to that of 40, and to the last step
-    assert capsys.readouterr().out == lines
+    assert_same_lines(capsys.readouterr().out, lines)
     assert_same_state(by_engine, by_layers)
     for layer, other in zip(by_engine.layers, by_layers.layers, strict=True):  # of the last step, which no line shows
         np.testing.assert_allclose(layer.dinputs, other.dinputs, rtol=1e-2, atol=1e-5)
@@ -135,7 +145,7 @@ def test_batches_go_to_the_engine_unasked_and_every_sample_counts(optimizer, eng
     assert not engine_steps
     by_engine = trained("classes", optimizer, None, 4, 15, epochs=3)
     assert sum(engine_steps) == 3 * 14  # those between steps 0 and 15; the six behind are not worth it
-    assert capsys.readouterr().out == lines
+    assert_same_lines(capsys.readouterr().out, lines)
     assert_same_state(by_engine, by_layers)
 
 

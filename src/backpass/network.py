@@ -146,12 +146,6 @@ class Network:
             for name, factors in layer.penalties.items()
         )
 
-    def add_penalty_gradients(self) -> None:
-        for layer in self.layers:
-            for name, factors in layer.penalties.items():
-                dparameter = getattr(layer, f"d{name}")
-                dparameter += penalty_gradient(getattr(layer, name), *factors)
-
     def backward(self, y_true: Any, sample_weight: Any = None) -> np.ndarray:
         """Gradient of the mean loss by the X of the last `forward`, (N, D); sets every layer's gradients on the way.
 

@@ -254,7 +254,8 @@ class WalkedSteps(Steps):
             # nobody in this batch counts: loss and gradients are 0, but for penalties, as in compiled code
             self.loss = 0.0
             network.gradients[:] = 0
-            network.add_penalty_gradients()
+            for layer in network.layers:
+                layer.add_penalty_gradients()
             return
         self.loss = network.mean_loss(targets, weights)
         if not np.isfinite(self.loss):

@@ -232,10 +232,11 @@ class Layer:
             self.dvalues = np.ascontiguousarray(dvalues)
             kernel.call(kernel.of(self))
         if self.penalties:
-            self._add_penalty_gradients()
+            self.add_penalty_gradients()
         return self.dinputs
 
-    def _add_penalty_gradients(self) -> None:
+    def add_penalty_gradients(self) -> None:
+        """Add the gradients of the L1 and L2 penalties to those of the parameters."""
         for name, factors in self.penalties.items():
             gradient = getattr(self, f"d{name}")
             gradient += penalty_gradient(getattr(self, name), *factors)
@@ -252,7 +253,7 @@ class Layer:
         self._penalised = False
         dinputs = self.backward(dvalues)
         if self.penalties and not self._penalised:  # somebody's own, which need not know of penalties
-            self._add_penalty_gradients()
+            self.add_penalty_gradients()
         self.dvalues, self.dinputs = dvalues, self.dinputs if dinputs is None else dinputs
         return self.dinputs  # type: ignore[return-value]
 

@@ -170,8 +170,8 @@ def as_ours(layer: Any) -> Any:
     if kind != "Dense":
         return LAYERS[kind]()
     penalties = {
-        f"{parameter}_{order}": getattr(layer, f"{kind}_regularizer_{order}")
-        for parameter, kind in (("weights", "weight"), ("biases", "bias"))
+        f"{parameter}_{order}": getattr(layer, f"{singular}_regularizer_{order}")
+        for parameter, singular in (("weights", "weight"), ("biases", "bias"))
         for order in ("l1", "l2")
     }
     if penalties["biases_l1"] or (penalties["weights_l1"] and not layer.weights.all()):

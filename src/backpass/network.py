@@ -272,7 +272,7 @@ class Network:
         `step` chooses the random numbers of Dropout; running statistics stay as they are.
         """
         if sample_weight is None and self._plain(X) and self._plain_labels(y, X):
-            return self.gradient_of(X, y, None, step)
+            return self._with_penalties(*self._ask("gradient", (X, y), None, step))
         X = self.samples(X)
         weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
         return self.gradient_of(X, self.targets(y, X), weights, step)
@@ -287,8 +287,13 @@ class Network:
             loss = network.mean_loss(targets, weights)
             network.backward(targets, weights)
             return loss + self.penalty(), self.gradients.copy()
-        loss, gradient = self._ask("gradient", (X, self.effective(targets)), weights, step)
-        if not any(layer.penalties for layer in self.layers):
+        return self._with_penalties(*self._ask("gradient", (X, self.effective(targets)), weights, step))
+
+    def _with_penalties(self, loss: float, gradient: np.ndarray) -> tuple[float, np.ndarray]:
+        for layer in self.layers:
+            if layer.penalties:
+                break
+        else:
             self._gradients[:] = gradient
             return loss, gradient
         start = 0

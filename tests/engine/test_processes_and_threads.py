@@ -129,6 +129,28 @@ print([name for name in ("libgomp", "libomp", "libiomp", "libtbb") if name in ma
     assert printed(script) == "[]"
 
 
+def test_a_fit_in_any_thread_says_how_many_threads_blas_may_use():
+    import threadpoolctl
+
+    def threads_of_blas() -> set[int]:
+        return {library["num_threads"] for library in threadpoolctl.threadpool_info() if library["user_api"] == "blas"}
+
+    seen = []
+
+    def fit() -> None:
+        with fits.one_more(1):
+            seen.append(threads_of_blas())
+
+    trained(0, epochs=1)  # loads BLAS
+    with threadpoolctl.threadpool_limits(2):  # this thread is in charge, as far as threadpoolctl is asked
+        fit()
+        thread = threading.Thread(target=fit)
+        thread.start()
+        thread.join()
+        assert seen == [{1}, {1}]
+        assert threads_of_blas() == {2}
+
+
 def test_blas_has_its_threads_back_after_a_fit_even_one_that_failed():
     import threadpoolctl
 

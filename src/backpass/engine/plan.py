@@ -15,7 +15,7 @@ import numpy as np
 
 from backpass.engine import loop
 from backpass.engine.chain import Chain
-from backpass.engine.kernels import Vector, kernel
+from backpass.engine.kernels import Vector, flat, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
 from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
 from backpass.layers.view import View
@@ -27,11 +27,11 @@ MOST_KEPT = 8  # sizes for which a network keeps its plans
 @kernel
 def refuse_infinite_kernel(inputs):  # type: ignore[no-untyped-def]
     """IndexError if a number of them is not finite: then, and only then, its product with 0 is not 0."""
+    numbers = flat(inputs)
     zero = inputs.dtype.type(0)
     total = zero
-    for n in range(inputs.shape[0]):
-        for d in range(inputs.shape[1]):
-            total += inputs[n, d] * zero
+    for i in range(numbers.size):
+        total += numbers[i] * zero
     if total != zero:
         raise IndexError("not finite")
 

@@ -34,9 +34,14 @@ class Fits:
         self.before: Any = None  # the limit that knows how many threads there were before the first fit
 
     def apply(self) -> None:
-        if self.blas is None:
-            import threadpoolctl
+        import threadpoolctl
 
+        # From 3.8 on it lets one thread alone set limits and ignores the others: two fits in two threads took 3 to 6
+        # times as long as one. They have this lock, so each may have its say, and nobody stays in charge.
+        in_charge = getattr(threadpoolctl, "OpenBLASController", None)
+        yield_charge = getattr(in_charge, "clear_controlling_thread", lambda force: None)
+        yield_charge(force=True)
+        if self.blas is None:
             cython_blas()  # threadpoolctl finds only libraries that are loaded
             self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         if self.running:
@@ -45,6 +50,7 @@ class Fits:
         elif self.before:
             self.before.restore_original_limits()
             self.before = None
+        yield_charge(force=True)
 
     @contextmanager
     def one_more(self, blas_threads: int) -> Iterator[None]:

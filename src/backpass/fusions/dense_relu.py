@@ -8,8 +8,18 @@ Backward                                    dvalues = dL/d output, (N, M)
     dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
 """
 
-from backpass.engine.kernels import kernel, multiply
-from backpass.fusions.dense_activation import DenseActivation, add_row, multiply_back
+from backpass.engine.kernels import (
+    add_segment,
+    begin_sums,
+    end_sums,
+    flat,
+    kernel,
+    multiply,
+    repeated,
+    scratch,
+    segment,
+)
+from backpass.fusions.dense_activation import DenseActivation, multiply_back
 from backpass.layers import dense, relu
 from backpass.layers.dense import Dense
 from backpass.layers.relu import ReLU
@@ -27,20 +37,27 @@ def backward(inputs, weights, output, dvalues):
 def forward_kernel(inputs, weights, biases, output):
     zero = output.dtype.type(0)
     multiply(inputs, weights, output, False)
-    for n in range(output.shape[0]):
-        for m in range(output.shape[1]):
-            value = output[n, m] + biases[0, m]
-            output[n, m] = zero if value <= zero else value  # NaN has to pass
+    numbers, length = flat(output), segment(output.shape[1])
+    bias = repeated(flat(biases), scratch(biases))
+    for begin in range(0, numbers.size, length):
+        part = numbers[begin : begin + length]
+        for i in range(part.size):
+            value = part[i] + bias[i]
+            part[i] = zero if value <= zero else value  # NaN has to pass
 
 
 @kernel
 def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
     zero = output.dtype.type(0)
-    for n in range(saved.shape[0]):
-        for m in range(saved.shape[1]):
-            dvalue = dvalues[n, m]  # read in any case, as in layers/relu.py
-            saved[n, m] = dvalue if output[n, m] > zero else zero
-        add_row(saved, n, dbiases)
+    outputs, incoming, dsums, length = flat(output), flat(dvalues), flat(saved), segment(saved.shape[1])
+    sums = begin_sums(flat(dbiases), scratch(dbiases))
+    for begin in range(0, dsums.size, length):
+        part, y, dy = dsums[begin : begin + length], outputs[begin : begin + length], incoming[begin : begin + length]
+        for i in range(part.size):
+            dvalue = dy[i]  # read in any case, as in layers/relu.py
+            part[i] = dvalue if y[i] > zero else zero
+        add_segment(part, sums)
+    end_sums(sums, flat(dbiases))
     multiply_back(inputs, weights, saved, dweights, dinputs)
 
 

@@ -8,8 +8,18 @@ Backward                                    dvalues = dL/d output, (N, M)
     dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
 """
 
-from backpass.engine.kernels import kernel, multiply
-from backpass.fusions.dense_activation import DenseActivation, add_row, multiply_back
+from backpass.engine.kernels import (
+    add_segment,
+    begin_sums,
+    end_sums,
+    flat,
+    kernel,
+    multiply,
+    repeated,
+    scratch,
+    segment,
+)
+from backpass.fusions.dense_activation import DenseActivation, multiply_back
 from backpass.layers import dense, sigmoid
 from backpass.layers.dense import Dense
 from backpass.layers.sigmoid import Sigmoid
@@ -28,18 +38,25 @@ def backward(inputs, weights, output, dvalues):
 def forward_kernel(inputs, weights, biases, output):
     one = output.dtype.type(1)
     multiply(inputs, weights, output, False)
-    for n in range(output.shape[0]):
-        for m in range(output.shape[1]):
-            output[n, m] = sigmoid_of(output[n, m] + biases[0, m], one)
+    numbers, length = flat(output), segment(output.shape[1])
+    bias = repeated(flat(biases), scratch(biases))
+    for begin in range(0, numbers.size, length):
+        part = numbers[begin : begin + length]
+        for i in range(part.size):
+            part[i] = sigmoid_of(part[i] + bias[i], one)
 
 
 @kernel
 def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
     one = output.dtype.type(1)
-    for n in range(saved.shape[0]):
-        for m in range(saved.shape[1]):
-            saved[n, m] = dvalues[n, m] * output[n, m] * (one - output[n, m])
-        add_row(saved, n, dbiases)
+    outputs, incoming, dsums, length = flat(output), flat(dvalues), flat(saved), segment(saved.shape[1])
+    sums = begin_sums(flat(dbiases), scratch(dbiases))
+    for begin in range(0, dsums.size, length):
+        part, y, dy = dsums[begin : begin + length], outputs[begin : begin + length], incoming[begin : begin + length]
+        for i in range(part.size):
+            part[i] = dy[i] * y[i] * (one - y[i])
+        add_segment(part, sums)
+    end_sums(sums, flat(dbiases))
     multiply_back(inputs, weights, saved, dweights, dinputs)
 
 

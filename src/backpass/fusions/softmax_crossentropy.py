@@ -15,7 +15,7 @@ Backward                                    of the mean over N samples, by the l
 
 import numpy as np
 
-from backpass.engine.kernels import flat, helper, kernel, log
+from backpass.engine.kernels import exp, flat, helper, kernel, log
 from backpass.fusions.fusion import Fusion
 from backpass.layers.softmax import Softmax, divide_by_sum, subtract_largest, take_exponentials
 from backpass.layers.softmax import forward as softmax
@@ -59,12 +59,54 @@ def backward_kernel(dvalues, y_true, scales, dinputs):
             dinputs[n, c] = (dvalues[n, c] * total - y_true[n, c]) * scale
 
 
+def for_classes(C):
+    """`labels_forward_kernel` for C classes, a number known when it is compiled.
+
+    The loops over classes are then written out and that over samples fills the processor's vectors: 150 x 3 numbers
+    take 1.0 us instead of 2.0, 128 x 2 take 0.5 instead of 1.5. Each number of classes costs 0.2 s of compiling.
+    """
+
+    @helper
+    def forward_of_labels(inputs, labels, output, sample_losses):
+        logits, probabilities = flat(inputs), flat(output)
+        one = logits.dtype.type(1)
+        for n in range(labels.size):
+            first = C * n
+            largest = logits[first]
+            for c in range(1, C):
+                largest = logits[first + c] if logits[first + c] > largest else largest
+            total = chosen = one - one
+            for c in range(C):
+                shifted = logits[first + c] - largest
+                chosen = shifted if labels[n] == c else chosen
+                probabilities[first + c] = exp(shifted)
+                total += probabilities[first + c]
+            factor = one / total
+            for c in range(C):
+                probabilities[first + c] *= factor
+            sample_losses[n] = log(total) - chosen
+
+    return forward_of_labels
+
+
+for_two_classes, for_three_classes = for_classes(2), for_classes(3)
+
+
 @kernel
 def labels_forward_kernel(inputs, labels, output, sample_losses):
+    beyond = False
+    for n in range(labels.size):
+        beyond |= labels[n] < 0 or labels[n] >= output.shape[1]
+    if beyond:
+        raise IndexError("label beyond the classes")
+    if output.shape[1] == 2:
+        for_two_classes(inputs, labels, output, sample_losses)
+        return
+    if output.shape[1] == 3:
+        for_three_classes(inputs, labels, output, sample_losses)
+        return
     subtract_largest(inputs, output)
     for n in range(output.shape[0]):
-        if labels[n] < 0 or labels[n] >= output.shape[1]:
-            raise IndexError("label beyond the classes")
         sample_losses[n] = -output[n, labels[n]]
     take_exponentials(output)
     for n in range(output.shape[0]):

@@ -19,10 +19,14 @@ import numpy as np
 from backpass import checks
 from backpass.engine.kernels import (
     add_column_sums,
+    flat,
     kernel,
     multiply,
     multiply_left_transposed,
     multiply_right_transposed,
+    repeated,
+    scratch,
+    segment,
 )
 from backpass.initializers import INITIALIZERS, SCALES
 from backpass.layers.layer import Layer
@@ -42,16 +46,19 @@ def backward(inputs, weights, dvalues):
 
 @kernel
 def forward_kernel(inputs, weights, biases, output):
-    for n in range(output.shape[0]):
-        for m in range(output.shape[1]):
-            output[n, m] = biases[0, m]
-    multiply(inputs, weights, output, True)
+    multiply(inputs, weights, output, False)
+    numbers, length = flat(output), segment(output.shape[1])
+    bias = repeated(flat(biases), scratch(biases))
+    for begin in range(0, numbers.size, length):
+        part = numbers[begin : begin + length]
+        for i in range(part.size):
+            part[i] += bias[i]
 
 
 @kernel
 def backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs):
     multiply_left_transposed(inputs, dvalues, dweights, True)
-    add_column_sums(dvalues, dbiases)
+    add_column_sums(dvalues, dbiases, scratch(dbiases))
     if dinputs.shape[1] > 0:  # the first layer's are wanted by nobody: the engine hands over no columns
         multiply_right_transposed(dvalues, weights, dinputs, False)
 

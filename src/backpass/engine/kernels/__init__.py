@@ -19,11 +19,18 @@ from backpass.engine.kernels.matrix import (
     multiply_right_transposed,
 )
 from backpass.engine.kernels.random import random_bits, random_bits_32
+from backpass.engine.kernels.segments import add_segment, begin_sums, end_sums, repeated, scratch, segment
 
 __all__ = [
     "Kernel",
     "Vector",
     "add_column_sums",
+    "add_segment",
+    "begin_sums",
+    "end_sums",
+    "repeated",
+    "scratch",
+    "segment",
     "erf",
     "exp",
     "expm1",

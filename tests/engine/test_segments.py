@@ -1,0 +1,60 @@
+"""Segments: what is done to several short rows at once is what would be done to each."""
+
+import numpy as np
+import pytest
+
+from backpass.engine.kernels import add_column_sums, flat, kernel, repeated, scratch, segment
+from backpass.engine.kernels.segments import SEGMENT
+
+SHAPES = [(1, 1), (5, 1), (7, 2), (300, 3), (300, 4), (129, 7), (9, 63), (9, 64), (5, 65), (3, 127), (2, 200)]
+
+
+@kernel
+def add_row_kernel(inputs, biases, output):
+    numbers, result, length = flat(inputs), flat(output), segment(inputs.shape[1])
+    bias = repeated(flat(biases), scratch(biases))
+    for begin in range(0, numbers.size, length):
+        part, summed = numbers[begin : begin + length], result[begin : begin + length]
+        for i in range(part.size):
+            summed[i] = part[i] + bias[i]
+
+
+@kernel
+def column_sums_kernel(inputs, sums):
+    add_column_sums(inputs, sums, scratch(sums))
+
+
+@pytest.mark.parametrize("columns", [columns for _, columns in SHAPES])
+def test_a_segment_is_made_of_whole_rows_and_fits_into_the_scratch(columns):
+    assert segment(columns) % columns == 0
+    assert segment(columns) >= SEGMENT
+    assert segment(columns) == columns or segment(columns) < 2 * SEGMENT
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_row_is_repeated_for_each_row(shape, dtype):
+    rng = np.random.RandomState(0)
+    inputs, biases = rng.standard_normal(shape).astype(dtype), rng.standard_normal((1, shape[1])).astype(dtype)
+    output = np.zeros_like(inputs)
+    add_row_kernel(inputs, biases, output)
+    np.testing.assert_array_equal(output, inputs + biases)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_column_sums_are_added_to_what_is_there(shape, dtype):
+    rng = np.random.RandomState(0)
+    inputs, sums = rng.standard_normal(shape).astype(dtype), rng.standard_normal((1, shape[1])).astype(dtype)
+    expected = sums + inputs.sum(axis=0, dtype=np.float64)
+    column_sums_kernel(inputs, sums)
+    tolerance = shape[0] * np.finfo(dtype).eps
+    np.testing.assert_allclose(sums, expected, rtol=0, atol=tolerance * np.abs(inputs).sum(axis=0).max())
+
+
+@pytest.mark.parametrize("columns", [1, 2, 3])
+def test_up_to_three_columns_are_summed_in_the_order_of_the_samples(columns):
+    inputs = np.random.RandomState(0).standard_normal((300, columns)).astype(np.float32)
+    sums = np.zeros((1, columns), np.float32)
+    column_sums_kernel(inputs, sums)
+    np.testing.assert_array_equal(sums, np.cumsum(inputs, axis=0)[-1:])

@@ -11,6 +11,10 @@ import typer
 bench = typer.Typer(help="Measure speed, against peers in the same run.", no_args_is_help=True)
 
 
+Repeats = Annotated[int, typer.Option(min=1, help="Measurements of each, in turn; medians are shown.")]
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all runs there.")]
+
+
 @bench.command()
 def fusion(
     rounds: int = typer.Option(15, min=1, help="Timings of each; medians are shown."),
@@ -51,3 +55,75 @@ def table(json_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `
     from backpass.bench import train
 
     typer.echo(train.as_markdown(json.loads(json_file.read_text(encoding="utf-8"))))
+
+
+@bench.command()
+def calls(
+    peers: str = typer.Option("torch,jax,sklearn,numpy", help="Peers to compare with."),
+    repeats: Repeats = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """Time one prediction and one tiny gradient from Python."""
+    from backpass.bench import calls, figures_file
+
+    figures_file.prepare(json_file)
+    figures_file.write(json_file, calls.main(peers.split(","), repeats))
+
+
+@bench.command()
+def start(
+    peers: str = typer.Option("torch,jax,sklearn", help="Peers to compare with."),
+    repeats: Repeats = 5,
+    json_file: JsonFile = None,
+) -> None:
+    """Time imports, the first fit of a machine and the first step of a process."""
+    from backpass.bench import figures_file, start
+
+    figures_file.prepare(json_file)
+    figures_file.write(json_file, start.main(peers.split(","), repeats))
+
+
+@bench.command()
+def memory(
+    peers: str = typer.Option("torch,jax", help="Peers to compare with."),
+    repeats: Repeats = 5,
+    rows: int = typer.Option(1_000_000, min=1000, help="Rows that are trained on as one batch."),
+    json_file: JsonFile = None,
+) -> None:
+    """Measure what training takes beyond the data."""
+    from backpass.bench import figures_file, memory
+
+    figures_file.prepare(json_file)
+    figures_file.write(json_file, memory.main(peers.split(","), repeats, rows))
+
+
+@bench.command()
+def busy(
+    peers: str = typer.Option("torch", help="Peers to compare with."),
+    repeats: Repeats = 7,
+    json_file: JsonFile = None,
+) -> None:
+    """Time steps while another process, or another training, wants a core, too."""
+    from backpass.bench import busy, figures_file
+
+    figures_file.prepare(json_file)
+    figures_file.write(json_file, busy.main(peers.split(","), repeats))
+
+
+@bench.command()
+def growth(
+    repeats: Repeats = 5,
+    picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it there, as PNG or SVG.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Time steps of ever larger batches and ever wider networks, against the floor."""
+    from backpass.bench import figures_file, growth
+    from backpass.cli import growth_picture
+
+    figures_file.prepare(json_file)
+    if picture is not None:
+        growth_picture.check_ending(picture)
+    results = growth.main(repeats)
+    figures_file.write(json_file, results)
+    if picture is not None:
+        growth_picture.draw(picture, results)

@@ -1,0 +1,46 @@
+"""The picture of `backpass bench growth`: a step's time by batch and by width, and the floor under it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from backpass.checks import one_of
+from backpass.cli.pictures import GREY, figure, or_a_line
+
+LABELS = {
+    "batch": ("batch (samples)", "64-128-10 relu"),
+    "width": ("width of both hidden layers (neurons)", "32-W-W-10 relu, batch 128"),
+}
+
+
+def check_ending(path: Path) -> None:
+    one_of(path.suffix.lower(), "the picture's ending", (".png", ".svg"))
+
+
+def draw(path: Path, results: dict[str, Any]) -> None:
+    """Of what `growth.main` returned: ours solid, the floor dashed, all axes logarithmic."""
+    from matplotlib.ticker import FuncFormatter
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    plain = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    with or_a_line(path):
+        made, axes = figure(len(results["grows"]), 11, 4.4)
+        for each, (grows, growth) in zip(axes, results["grows"].items(), strict=True):
+            sizes = [int(size) for size in growth["microseconds"]]
+            times = [median(times) for times in growth["microseconds"].values()]
+            each.plot(sizes, times, marker="o", markersize=4, label="backpass")
+            each.plot(sizes, list(growth["floor"].values()), "--", color=GREY, label="floor: its matrix products alone")
+            each.set_xscale("log", base=2)
+            each.set_yscale("log")
+            each.set_xticks(sizes[::2])
+            for axis in (each.xaxis, each.yaxis):
+                axis.set_major_formatter(plain)
+            each.minorticks_off()
+            each.grid(alpha=0.25)
+            label, title = LABELS[grows]
+            each.set(xlabel=label, ylabel="time per step (µs)", title=title)
+            each.tick_params(axis="x", labelrotation=45)
+            each.legend(frameon=False)
+        made.savefig(path, dpi=120)

@@ -47,6 +47,14 @@ def microseconds(cases: dict[int, Case], repeats: int) -> dict[int, list[float]]
     return times
 
 
+def in_pieces(products: dict[int, float]) -> dict[int, float]:
+    """A batch's products may be made in pieces of any smaller batch, which stay in the cache: the least of all ways."""
+    return {
+        size: min(size / piece * products[piece] for piece in products if piece <= size and size % piece == 0)
+        for size in products
+    }
+
+
 def off_trend(times: dict[int, float]) -> dict[int, float]:
     """For each size between two others: its time against the geometric mean of its neighbours'."""
     sizes = list(times)
@@ -65,8 +73,9 @@ def main(repeats: int = 5, batches: list[int] = BATCHES, widths: list[int] = WID
     for grows, sizes in (("batch", batches), ("width", widths)):
         made = cases(grows, sizes)
         times = microseconds(made, repeats)
-        floors = {size: measure_floor(case)["microseconds"] for size, case in made.items()}
-        results["grows"][grows] = {"microseconds": times, "floor": floors}
+        products = {size: measure_floor(case)["microseconds"] for size, case in made.items()}
+        floors = in_pieces(products) if grows == "batch" else products
+        results["grows"][grows] = {"microseconds": times, "products": products, "floor": floors}
         print_growth(grows, times, floors)
     return results
 
@@ -74,10 +83,7 @@ def main(repeats: int = 5, batches: list[int] = BATCHES, widths: list[int] = WID
 def print_growth(grows: str, times: dict[int, list[float]], floors: dict[int, float]) -> None:
     medians = {size: median(each) for size, each in times.items()}
     ratios = off_trend(medians)
-    title = (
-        f"A step's time by {grows}: {NETWORKS[grows]} relu, Adam, float32, median of {len(next(iter(times.values())))}"
-    )
-    table = Table(title=title, box=SIMPLE, title_justify="left")
+    table = Table(box=SIMPLE)
     for heading in (grows, "us/step", "spread", "floor", "step / floor", "step / trend"):
         table.add_column(heading, justify="right", no_wrap=True)
     for size, time in medians.items():
@@ -85,11 +91,13 @@ def print_growth(grows: str, times: dict[int, list[float]], floors: dict[int, fl
         above_floor = f"{time / floors[size]:.2f}"
         table.add_row(f"{size:,}", number(time), spread(times[size]), number(floors[size]), above_floor, off)
     console = Console()
-    console.print(table)
+    repeats = len(times[next(iter(times))])
+    title = f"A step by {grows}: {NETWORKS[grows]} relu, Adam, float32, median of {repeats}"
+    console.print(title, table, sep="\n", highlight=False)
     size = farthest(ratios)
     met = max(ratios[size], 1 / ratios[size]) <= GOAL
     console.print(
-        "floor: the step's matrix products alone. trend: geometric mean of both neighbours.\n"
+        "floor: the step's matrix products alone. trend: geometric mean of neighbours.\n"
         f"Farthest off the trend: {ratios[size]:.2f} at {grows} {size:,} "
         f"(no cliff: {1 / GOAL:.2f} to {GOAL}: {'met' if met else 'missed'}).",
         highlight=False,

@@ -50,7 +50,7 @@ def verdict(quantity: Quantity) -> str:
 def print_table(title: str, peers: Iterable[str], quantities: Sequence[Quantity], caption: str) -> None:
     """One column a peer; `peers` are all that were asked for, those that are not installed among them."""
     peers = ["backpass", *(peer for peer in peers if peer != "backpass")]
-    table = Table(title=title, box=SIMPLE, title_justify="left")
+    table = Table(box=SIMPLE)
     table.add_column("")
     for heading in (*peers, "at most"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -66,5 +66,7 @@ def print_table(title: str, peers: Iterable[str], quantities: Sequence[Quantity]
             table.add_row("  times ours", "", *ratios)
     missing = [peer for peer in peers if not any(peer in each.values for each in quantities)]
     console = Console()
-    console.print(table)
-    console.print(caption, *([f"{', '.join(missing)}: {HINT}"] if missing else []), sep="\n", highlight=False)
+    console.print(title, table, sep="\n", highlight=False)
+    console.print(
+        caption, *([f"{', '.join(missing)}: {HINT}"] if missing else []), sep="\n", markup=False, highlight=False
+    )

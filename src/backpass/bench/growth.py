@@ -27,7 +27,7 @@ SECONDS = 0.1  # that a measurement lasts; where a step takes longer, it is one 
 ROWS = 4096  # at least so many, so that a small batch is not always the same one
 BATCHES = [2**power for power in range(17)]
 WIDTHS = [2**power for power in range(3, 13)]
-NETWORKS = {"batch": "64-128-10", "width": "32-W-W-10, batch 128"}
+NETWORKS = {"batch": "64-128-10 relu", "width": "32-W-W-10 relu, batch 128"}
 
 
 def cases(grows: str, sizes: list[int]) -> dict[int, Case]:
@@ -92,7 +92,7 @@ def print_growth(grows: str, times: dict[int, list[float]], floors: dict[int, fl
         table.add_row(f"{size:,}", number(time), spread(times[size]), number(floors[size]), above_floor, off)
     console = Console()
     repeats = len(times[next(iter(times))])
-    title = f"A step by {grows}: {NETWORKS[grows]} relu, Adam, float32, median of {repeats}"
+    title = f"A step by {grows}: {NETWORKS[grows]}, Adam, float32, median of {repeats}"
     console.print(title, table, sep="\n", highlight=False)
     size = farthest(ratios)
     met = max(ratios[size], 1 / ratios[size]) <= GOAL

@@ -6,13 +6,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from backpass.bench.growth import NETWORKS
 from backpass.checks import one_of
 from backpass.cli.pictures import GREY, figure, or_a_line
 
-LABELS = {
-    "batch": ("batch (samples)", "64-128-10 relu"),
-    "width": ("width of both hidden layers (neurons)", "32-W-W-10 relu, batch 128"),
-}
+LABELS = {"batch": "batch (samples)", "width": "width of both hidden layers (neurons)"}
 
 
 def check_ending(path: Path) -> None:
@@ -39,8 +37,7 @@ def draw(path: Path, results: dict[str, Any]) -> None:
                 axis.set_major_formatter(plain)
             each.minorticks_off()
             each.grid(alpha=0.25)
-            label, title = LABELS[grows]
-            each.set(xlabel=label, ylabel="time per step (µs)", title=title)
+            each.set(xlabel=LABELS[grows], ylabel="time per step (µs)", title=NETWORKS[grows])
             each.tick_params(axis="x", labelrotation=45)
             each.legend(frameon=False)
         made.savefig(path, dpi=120)

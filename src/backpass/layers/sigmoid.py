@@ -11,7 +11,7 @@ exp is only taken of numbers below 0, so that it never overflows.
 
 import numpy as np
 
-from backpass.engine.kernels import exp, helper, kernel
+from backpass.engine.kernels import exact_helper, exp, kernel
 from backpass.layers.layer import Layer
 
 
@@ -24,10 +24,15 @@ def backward(output, dvalues):
     return dvalues * output * (1 - output)
 
 
-@helper
+@exact_helper
 def sigmoid(x, one):
+    """Right to 2 units in the last place; (e if x < 0 else one) / (one + e) to 2.4, in three quarters of the time."""
     e = exp(-abs(x))
-    return (e if x < 0 else one) / (one + e)
+    total = one + e
+    lost = e - (total - one)  # when it was rounded
+    share = one / total
+    share += share * ((one - total * share) - lost * share)
+    return e * share if x < 0 else share
 
 
 @kernel

@@ -8,7 +8,8 @@ or below the smallest normal number is 0.
 exp:   x = n ln 2 + r with |r| <= 0.35, so exp(x) = 2^n exp(r), exp(r) by its Taylor series.
 expm1: the same with exp(r) - 1, so 2^n (exp(r) - 1) + (2^n - 1) without cancellation.
 log:   x = 2^n m with m around 1; log(m) = 2 atanh(s), s = (m - 1)/(m + 1), by the series of atanh.
-tanh:  e = expm1(2|x|), then e / (e + 2) with the sign of x.
+tanh:  e = expm1(2|x|), then e / (e + 2) with the sign of x. In float32 1 - 2 / (exp(2|x|) + 1), and below 0.55, where
+    that would cancel, x + x^3 P(x^2): half the error in the same time (6,000 numbers: 1.5 units, 2.9 us; 2.9, 2.7).
 gaussian and normal_tail_ratio: the two factors of what a standard normal variable has above x,
     P(X > x) = gaussian(x) * normal_tail_ratio(x), the first of which falls to 0 while the second stays near 0.4 / x.
     (1 + x) * ratio is smooth in t = (x - 4) / (x + 4), so one polynomial will do for all x from 0 up. Source of the
@@ -32,6 +33,7 @@ ROUND_32, ROUND_64 = np.float32(1.5 * 2**23), 1.5 * 2.0**52
 ZERO_32, ONE_32, TWO_32, THREE_32, HALF_32 = (np.float32(value) for value in (0, 1, 2, 3, 0.5))
 LOW_32, HIGH_32, LOW_64, HIGH_64 = np.float32(-87.4), np.float32(89), -708.5, 709.9
 TANH_ONE_32, TANH_ONE_64 = np.float32(9.1), 19.1  # from here on tanh rounds to 1
+TANH_SMALL_32 = np.float32(0.55)
 SQRT2_32, SQRT2_64 = np.float32(math.sqrt(2)), math.sqrt(2)
 SPLIT_32, SPLIT_64 = np.float32(0.42), 0.42
 LN2_32, LN2_64 = np.float32(math.log(2)), math.log(2)
@@ -40,7 +42,8 @@ MINUS_ONE_32, MINUS_ONE_64 = np.float32(-20), -40.0  # from here down expm1 roun
 FOUR_32, GAUSSIAN_ZERO_32, GAUSSIAN_ZERO_64 = np.float32(4), np.float32(14), 40.0  # from here on gaussian is 0
 GRID_32, GRID_64 = np.float32(1.5 * 2**15), 1.5 * 2.0**32  # adding these rounds to multiples of 2^-8, of 2^-20
 # Powers from 0 up. Horner's rule is written out below: a loop over an array of coefficients is not unrolled.
-# Largest relative error: tail 4.6e-8 and 4e-16, erf 1.3e-9 and 8e-18.
+# Largest relative error: tail 4.6e-8 and 4e-16, erf 1.3e-9 and 8e-18, tanh(x) = x + x^3 P(x^2) up to 0.55 3.6e-9,
+# exp(r) = 1 + r P(r) up to 0.35 5.1e-9.
 # fmt: off
 TAIL_64 = (
     0.47205320650984467, -0.09670347732653004, 0.013999634724425405, 0.028600364053922668, -0.0321978374281112,
@@ -55,10 +58,13 @@ ERF_64 = (
     -0.0008548325975389692, 0.00012055294904839707, -1.492473690741966e-05, 1.6447424703317362e-06,
     -1.6208483801871705e-07, 1.3720064546777686e-08, -7.795898827002142e-10,
 )
-TAIL_32, ERF_32 = (tuple(np.float32(value) for value in values) for values in (
+TAIL_32, ERF_32, TANH_32, EXP_32 = (tuple(np.float32(value) for value in values) for values in (
     (0.4720532065, -0.0967033307, 0.01399972575, 0.02859740577, -0.03219967422, 0.01795303938, -0.004991853786,
      -0.0003261252947, 0.0006696953079, -4.986023737e-05, -5.996640515e-05),
     (1.128379166, -0.3761262667, 0.1128359472, -0.02685421201, 0.005189087423, -0.0008016864287, 7.875875063e-05),
+    (-0.3333333200797698, 0.1333311372902087, -0.05390942882746055, 0.021309388664443474, -0.006610227831114735),
+    (1.0000000107765001, 0.5000000013463886, 0.1666650521114506, 0.041666464944505696, 0.00836915395971191,
+     0.0013933647862928863),
 ))
 # fmt: on
 
@@ -249,8 +255,17 @@ def expm1_float64(x):  # type: ignore[no-untyped-def]
 def tanh_float32(x):  # type: ignore[no-untyped-def]
     size = abs(x)
     size = TANH_ONE_32 if size > TANH_ONE_32 else size
-    e = bounded_expm1_float32(size + size)
-    return math.copysign(e / (e + TWO_32), x)
+    t = size * size
+    series = TANH_32[1] + t * (TANH_32[2] + t * (TANH_32[3] + t * TANH_32[4]))
+    small = size + size * t * (TANH_32[0] + t * series)
+    twice = size + size
+    rounded = twice * LOG2_E_32 + ROUND_32
+    n = rounded - ROUND_32
+    r = twice - n * LN2_HIGH_32 - n * LN2_LOW_32
+    series = EXP_32[1] + r * (EXP_32[2] + r * (EXP_32[3] + r * (EXP_32[4] + r * EXP_32[5])))
+    power = float_of(np.int32((bits_of(rounded) + 127) << 23))
+    large = ONE_32 - TWO_32 / ((ONE_32 + r * (EXP_32[0] + r * series)) * power + ONE_32)
+    return math.copysign(small if size < TANH_SMALL_32 else large, x)
 
 
 @exact_helper

@@ -178,11 +178,10 @@ class CompiledSteps(Steps):
             order=order.ctypes.data if shuffle else 0,
             weights=0 if weights is None else weights.ctypes.data,
             epoch_losses=self.losses.ctypes.data,
-            finish=plan.records_alone(calls),
-            finish_count=len(calls),
             finish_counters=self.counters.ctypes.data,
             learning_rate=self.optimizer.settings.ctypes.data,
         )
+        plan.finish_with(calls)
 
     def __enter__(self) -> Self:
         self.context = ExitStack()

@@ -1,6 +1,7 @@
 """What a step may cost besides time, and how a batch is cut."""
 
 import ctypes
+import time
 import tracemalloc
 from itertools import pairwise
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 
 import backpass as bp
-from backpass.engine import loop
+from backpass.engine import chain, loop
 from backpass.engine.plan import Plan
+from backpass.engine.threads import Helpers
 from backpass.stepping import CompiledSteps
 
 
@@ -108,3 +110,41 @@ def test_shuffled_epochs_see_every_sample_once():
     weights[7] = 2.0
     history = network.fit(X, np.zeros(23), optimizer=bp.SGD(1e-12), epochs=5, batch_size=4, sample_weight=weights)
     np.testing.assert_allclose(history.loss, 49.0, rtol=1e-6)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("optimizer", [bp.Adam, bp.NAdam])  # NAdam's kernel does not treat every place by itself
+def test_moving_the_parameters_in_slices_changes_no_bit(monkeypatch, optimizer, threads):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((96, 301)), rng.randint(0, 3, 96)
+
+    def trained():
+        network = classifier(301, 299, 3)
+        assert network.parameters.size > 2 * chain.SLICE or chain.SLICE > 10**6
+        common = {"clip_norm": 0.5, "weight_average": 0.9}
+        network.fit(X, y, optimizer=optimizer(0.01, **common), epochs=4, batch_size=32, threads=threads)
+        return network.parameters.copy()
+
+    sliced = trained()
+    monkeypatch.setattr(chain, "SLICE", 10**9)
+    np.testing.assert_array_equal(sliced, trained())
+
+
+def test_a_helper_moves_slices_too():
+    network = classifier(301, 299, 3)
+    plan = Plan(network.chain(labels=True), 8, "train", workers=2)
+    assert plan.words[loop.PARTITIONS] == 1
+    assert plan.workers == 2
+    moved = [np.zeros(network.parameters.size, np.float32) for _ in range(4)]
+    arrays = dict(zip(("parameters", "gradients", "first_moment", "second_moment"), moved, strict=True))
+    moved[1][:] = 1
+    settings, counters = np.array([0.1, 0.9, 0.999, 1e-8]), np.ones(4, np.int64)
+    plan.finish_with([(bp.Adam.kernel, {**arrays, "settings": settings, "counters": counters})])
+    plan.set(work=loop.MOVE, pieces=int(plan.words[loop.SLICES]))
+    plan.words[loop.CLAIM] = 0
+    with Helpers(plan) as helpers:  # nobody else is there to do it
+        helpers.start()
+        until = time.monotonic() + 30
+        while plan.words[loop.DONE] < plan.words[loop.SLICES] and time.monotonic() < until:
+            time.sleep(0.001)
+    np.testing.assert_allclose(moved[0], -0.1, rtol=1e-6)

@@ -14,6 +14,8 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
 WORTH_A_THREAD = 250_000  # multiplications that take longer than handing them to another thread (about 5 us)
 ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core
 ROWS_OF_MANY = 256
+# Parameters that are moved by themselves: Adam takes 10 us for them, and asking another thread takes 2.
+SLICE, MOST_SLICES = 32_768, 16
 # Weights from which BLAS's own threads beat splitting the batch: 784-1024-1024-10 with 256 rows took 13.8 ms a step
 # against 21.0, 784-512-10 with 128 rows 2.2 ms against 1.9 (two cores).
 WIDE = 1_000_000
@@ -54,6 +56,12 @@ class Chain:
         # two only where they are long.
         most = min(work // WORTH_A_THREAD, max(2, rows // ROWS_OF_MANY), rows // ROWS_OF_TWO, MOST_PARTITIONS)
         return 1 << max(0, most.bit_length() - 1)
+
+    @property
+    def slices(self) -> int:
+        """In how many pieces an optimizer moves the parameters."""
+        size = 0 if self.parameters is None else self.parameters.size
+        return max(1, min(MOST_SLICES, size // SLICE))
 
     def block(self, rows: int) -> int:
         """Rows of a block."""

@@ -80,22 +80,28 @@ from backpass.engine.shuffling import shuffle
     FINISH,  # address of the records that finish a step: penalties, clipping, the optimizer ...
     FINISH_COUNT,
     FINISH_COUNTERS,  # address of the counters that they see
+    SLICES,  # how many slices the parameters are moved in
+    SLICE_RECORDS,  # address of the records that move the first of them; those of the others follow
+    SLICE_COUNT,  # how many each has
     RATES,  # address of the learning rates of the steps up to LAST_STEP, or 0: it stays as it is
     RATES_FIRST,  # the step that the first of them is for
     LEARNING_RATE,  # address of the learning rate in the optimizer's settings
     STATUS,
+    WORK,  # what is shared out now, WALK or MOVE
+    PIECES,  # and into how many pieces
     HELPERS,  # how many threads beside this one may be asked
     SOLO_UNTIL,  # do not ask them before the processor's clock says this
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(46)
+) = range(51)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
 
 EVALUATE, GRADIENT, TRAIN = range(3)
 FINE, NOT_FINITE, FAILED = range(3)
+WALK, MOVE = range(2)  # partitions, slices
 
 # A worker's part of the table: this header, then its records.
 (OWN_X, OWN_Y, OWN_OUT, COUNTERS, SCALES, SAMPLE_LOSSES) = range(6)
@@ -104,9 +110,10 @@ WORKER_WORDS = 8
 PATCH_WORDS = 3
 INPUT, TARGET, OUTPUT, GRADIENT_OF = range(4)
 
-PARTITION_BITS = 16
-ALL_CLAIMED = (1 << PARTITION_BITS) - 1
+PIECE_BITS = 16
+ALL_CLAIMED = (1 << PIECE_BITS) - 1
 SPINS = 2000  # about 50 us of waiting before a thread gives its core away
+NAPS = 20  # of 50 us, before they grow to 500: somebody works alone, maybe BLAS with threads of its own
 # The processor's clock counts about 2.5 a nanosecond: 0.2 ms, 4 ms (at most 64 times that), 40 ms.
 STALL_CYCLES, SOLO_CYCLES, MOST_STALLS, AGAIN_CYCLES = 500_000, 10_000_000, 6, 100_000_000
 
@@ -193,25 +200,52 @@ def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
 
 
 @helper
+def move_slice(plan, piece):  # type: ignore[no-untyped-def]
+    """The optimizer's calls on one slice of the parameters."""
+    first = plan[SLICE_RECORDS] + piece * plan[SLICE_COUNT] * 8 * RECORD_WORDS
+    for index in range(plan[SLICE_COUNT]):
+        call(first + index * 8 * RECORD_WORDS)
+
+
+@helper
+def do_piece(plan, worker, piece):  # type: ignore[no-untyped-def]
+    if plan[WORK] == WALK:
+        walk_partition(plan, worker, piece)
+    else:
+        move_slice(plan, piece)
+
+
+@helper
+def do_all(plan, address, work, pieces):  # type: ignore[no-untyped-def]
+    """All pieces of a kind of work, with helpers where they are allowed and worth asking."""
+    plan[WORK], plan[PIECES] = work, pieces
+    if plan[HELPERS] == 0 or pieces == 1 or atomics.cycles() < plan[SOLO_UNTIL]:
+        for piece in range(pieces):
+            do_piece(plan, 0, piece)
+    else:
+        share_out(plan, address)
+
+
+@helper
 def share_out(plan, address):  # type: ignore[no-untyped-def]
-    """Let helpers claim partitions, take what is left, wait for the last. The claim word is (turn, next partition)."""
+    """Let helpers claim pieces, take what is left, wait for the last. The claim word is (turn, next piece)."""
     claim, done = address + 8 * CLAIM, address + 8 * DONE
     atomics.store(done, 0)
-    turn = (atomics.load(claim) >> PARTITION_BITS) + 1
-    atomics.store(claim, turn << PARTITION_BITS)
+    turn = (atomics.load(claim) >> PIECE_BITS) + 1
+    atomics.store(claim, turn << PIECE_BITS)
     own, begun = 0, atomics.cycles()
     while True:
         word = atomics.load(claim)
-        partition = word & ALL_CLAIMED
-        if partition >= plan[PARTITIONS]:
+        piece = word & ALL_CLAIMED
+        if piece >= plan[PIECES]:
             break
         if atomics.exchange_if(claim, word, word + 1):
-            walk_partition(plan, 0, partition)
+            do_piece(plan, 0, piece)
             own += 1
     ready = atomics.cycles()
     patience = 2 * (ready - begun) + STALL_CYCLES
     stalled = False
-    while atomics.load(done) + own < plan[PARTITIONS]:
+    while atomics.load(done) + own < plan[PIECES]:
         atomics.pause()
         stalled = atomics.cycles() - ready > patience
         if stalled:
@@ -234,11 +268,7 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
         for row in range(plan[FIRST], plan[FIRST] + plan[ROWS]):
             total_weight += weight_of(plan, row)
     losses[partitions] = total_weight if total_weight > 0 else 1.0
-    if plan[HELPERS] == 0 or partitions == 1 or atomics.cycles() < plan[SOLO_UNTIL]:
-        for partition in range(partitions):
-            walk_partition(plan, 0, partition)
-    else:
-        share_out(plan, address)
+    do_all(plan, address, WALK, partitions)
     loss = 0.0
     for partition in range(partitions):
         loss += losses[partition]
@@ -251,14 +281,15 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
 
 
 @helper
-def finish_step(plan):  # type: ignore[no-untyped-def]
-    """What is done once the gradients are there."""
+def finish_step(plan, address):  # type: ignore[no-untyped-def]
+    """What is done once the gradients are there: on all of them first, then what may be done slice by slice."""
     integers_at(plan[FINISH_COUNTERS], COUNTER_WORDS)[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
     if plan[RATES] != 0:
         ahead = plan[STEP] - plan[RATES_FIRST]
         floats_at(plan[LEARNING_RATE], 1)[0] = floats_at(plan[RATES], ahead + 1)[ahead]
     for index in range(plan[FINISH_COUNT]):
         call(plan[FINISH] + index * 8 * RECORD_WORDS)
+    do_all(plan, address, MOVE, plan[SLICES])
 
 
 @helper
@@ -277,26 +308,26 @@ def train(plan, address):  # type: ignore[no-untyped-def]
             return
         weight = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)[plan[PARTITIONS]]
         floats_at(plan[EPOCH_LOSSES], epoch + 1)[epoch] += loss * weight
-        finish_step(plan)
+        finish_step(plan, address)
         plan[STEP] += 1
 
 
 @helper
 def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
-    """Claim partitions until told to stop."""
+    """Claim pieces until told to stop."""
     claim, done, stop = address + 8 * CLAIM, address + 8 * DONE, address + 8 * STOP
     idle = 0
     while atomics.load(stop) == 0:
         word = atomics.load(claim)
-        partition = word & ALL_CLAIMED
-        if partition >= plan[PARTITIONS]:
+        piece = word & ALL_CLAIMED
+        if piece >= plan[PIECES]:
             idle += 1
             if idle < SPINS:
                 atomics.pause()
             else:
-                atomics.sleep(50)
+                atomics.sleep(50 if idle < SPINS + NAPS else 500)
         elif atomics.exchange_if(claim, word, word + 1):
-            walk_partition(plan, worker, partition)
+            do_piece(plan, worker, piece)
             atomics.add(done, 1)
             idle = 0
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,7 +76,7 @@ class Plan:
         "predict" needs no loss; the table of the last two goes back through the layers behind it. All but "train" are
         run by `run_on`, and refuse samples that are not finite.
     workers : int
-        Threads that may walk it at once, this one included; no more than there are partitions.
+        Threads that may work at it at once, this one included; no more than there are partitions or slices.
     gather : bool
         Whether rows are taken in an order of their own.
     """
@@ -92,12 +93,13 @@ class Plan:
         self.patches: list[tuple[int, int, int]] = []  # of any one worker: they are the same for all
         whole = backward and chain.couples_samples
         partitions, block = 1 if whole else chain.partitions(rows), rows if whole else chain.block(rows)
-        self.workers = workers = min(workers, partitions)
+        self.workers = min(workers, max(partitions, chain.slices if kind == "train" else 1))
+        walkers = self.workers if partitions > 1 else 1
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
-        tables = [self.table(block, kind, gather) for _ in range(workers)]
-        table = self.buffer((workers, len(tables[0])), np.int64)
+        tables = [self.table(block, kind, gather) for _ in range(walkers)]
+        table = self.buffer((walkers, len(tables[0])), np.int64)
         table[:] = tables
         patches = self.buffer((len(self.patches), loop.PATCH_WORDS), np.int64)
         patches[:] = self.patches
@@ -105,7 +107,7 @@ class Plan:
             partitions=partitions,
             block=block,
             table=table.ctypes.data,
-            table_bytes=table.nbytes // workers,
+            table_bytes=table.nbytes // walkers,
             calls=(len(tables[0]) - loop.WORKER_WORDS) // RECORD_WORDS,
             patches=patches.ctypes.data,
             patch_count=len(patches),
@@ -147,6 +149,23 @@ class Plan:
             words[index] = self.record(made, {name: Place.of(array) for name, array in arrays.items()}, None, 0)
             self.keep.extend(arrays.values())
         return words.ctypes.data
+
+    def finish_with(self, calls: Sequence[tuple[Kernel, dict[str, np.ndarray]]]) -> None:
+        """What is done with all gradients, in this order. The last ones that are elementwise are done in slices."""
+        whole = list(calls)
+        alike: list[tuple[Kernel, dict[str, np.ndarray]]] = []
+        while whole and whole[-1][0].elementwise:
+            alike.insert(0, whole.pop())
+        assert self.chain.parameters is not None
+        size, slices = self.chain.parameters.size, self.chain.slices
+        ends = [ALIGNMENT * (size * piece // slices // ALIGNMENT) for piece in range(slices)] + [size]
+        pieces = [
+            (made, {name: array[first:end] if array.shape == (size,) else array for name, array in arrays.items()})
+            for first, end in pairwise(ends)
+            for made, arrays in alike
+        ]
+        self.set(finish=self.records_alone(whole), finish_count=len(whole))
+        self.set(slices=slices, slice_records=self.records_alone(pieces), slice_count=len(alike))
 
     def record(self, made: Kernel, places: dict[str, Place], owner: Any, position: int) -> list[int]:
         """The words of one call. `position`: where in the worker's part it will stand, for the patches."""

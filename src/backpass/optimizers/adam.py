@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from backpass import checks
-from backpass.engine.kernels import Vector, helper, kernel
+from backpass.engine.kernels import Vector, elementwise, helper, kernel
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.schedules import Schedule
 
@@ -43,6 +43,7 @@ def move(parameters, gradients, first_moment, second_moment, settings, t, keep):
         parameters[i] = keep * parameters[i] - rate * first / (math.sqrt(second) * root + epsilon)
 
 
+@elementwise
 @kernel
 def step_kernel(parameters, gradients, first_moment: Vector, second_moment: Vector, settings, counters):
     move(parameters, gradients, first_moment, second_moment, settings, counters[0], parameters.dtype.type(1))

@@ -9,7 +9,7 @@ A penalty on the squared weights would go through Adam's denominator, which take
 from typing import Any
 
 from backpass import checks
-from backpass.engine.kernels import Vector, kernel
+from backpass.engine.kernels import Vector, elementwise, kernel
 from backpass.optimizers import adam
 from backpass.optimizers.adam import move
 from backpass.optimizers.optimizer import Optimizer
@@ -21,6 +21,7 @@ def step(parameters, gradients, first_moment, second_moment, t, learning_rate, b
     return adam.step(parameters, gradients, first_moment, second_moment, t, learning_rate, beta_1, beta_2, epsilon)
 
 
+@elementwise
 @kernel
 def step_kernel(parameters, gradients, first_moment: Vector, second_moment: Vector, settings, counters):
     keep = parameters.dtype.type(1 - settings[0] * settings[4])

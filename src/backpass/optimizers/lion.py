@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backpass import checks
-from backpass.engine.kernels import Vector, kernel
+from backpass.engine.kernels import Vector, elementwise, kernel
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.schedules import Schedule
 
@@ -21,6 +21,7 @@ def step(parameters, gradients, first_moment, learning_rate, beta_1, beta_2, wei
     return parameters, beta_2 * first_moment + (1 - beta_2) * gradients
 
 
+@elementwise
 @kernel
 def step_kernel(parameters, gradients, first_moment: Vector, settings):
     real = parameters.dtype.type

@@ -24,7 +24,7 @@ import numpy as np
 
 from backpass import checks
 from backpass.discovery import register
-from backpass.engine.kernels import Kernel, Vector, kernel
+from backpass.engine.kernels import Kernel, Vector, elementwise, kernel
 from backpass.engine.kernels.compiler import COUNT_STEP
 from backpass.optimizers.schedules import Schedule
 
@@ -32,6 +32,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {}  # every optimizer class by its name
 COMMON = ("clip_norm", "clip_value", "weight_average")
 
 
+@elementwise
 @kernel
 def clip_value_kernel(gradients, settings):
     largest = gradients.dtype.type(settings[0])
@@ -54,6 +55,7 @@ def clip_norm_kernel(gradients, settings):
             gradients[i] *= factor
 
 
+@elementwise
 @kernel
 def average_kernel(parameters, average: Vector, settings, counters):
     real, t = parameters.dtype.type, counters[COUNT_STEP]

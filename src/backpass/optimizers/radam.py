@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from backpass import checks
-from backpass.engine.kernels import Vector, helper, kernel
+from backpass.engine.kernels import Vector, elementwise, helper, kernel
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.schedules import Schedule
 
@@ -40,6 +40,7 @@ def step(parameters, gradients, first_moment, second_moment, t, learning_rate, b
     return parameters - learning_rate * first_moment / (1 - beta_1**t) * adaptive, first_moment, second_moment
 
 
+@elementwise
 @kernel
 def step_kernel(parameters, gradients, first_moment: Vector, second_moment: Vector, settings, counters):
     real, t = parameters.dtype.type, counters[0]

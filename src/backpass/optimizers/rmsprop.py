@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backpass import checks
-from backpass.engine.kernels import Vector, kernel
+from backpass.engine.kernels import Vector, elementwise, kernel
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.schedules import Schedule
 
@@ -20,6 +20,7 @@ def step(parameters, gradients, cache, learning_rate, rho, epsilon):
     return parameters - learning_rate * gradients / (np.sqrt(cache) + epsilon), cache
 
 
+@elementwise
 @kernel
 def step_kernel(parameters, gradients, cache: Vector, settings):
     real = parameters.dtype.type

@@ -11,7 +11,7 @@ parameters += momentum * velocity - learning_rate * gradients
 from typing import Any
 
 from backpass import checks
-from backpass.engine.kernels import Vector, kernel
+from backpass.engine.kernels import Vector, elementwise, kernel
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.schedules import Schedule
 
@@ -23,6 +23,7 @@ def step(parameters, gradients, velocity, learning_rate, momentum, nesterov):
     return parameters + velocity, velocity
 
 
+@elementwise
 @kernel
 def step_kernel(parameters, gradients, velocity: Vector, settings):
     real = parameters.dtype.type

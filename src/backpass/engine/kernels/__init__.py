@@ -11,7 +11,7 @@ from backpass.engine.kernels.arithmetic import (
     tanh,
 )
 from backpass.engine.kernels.calls import flat
-from backpass.engine.kernels.compiler import Kernel, Vector, exact_helper, helper, kernel
+from backpass.engine.kernels.compiler import Kernel, Vector, elementwise, exact_helper, helper, kernel
 from backpass.engine.kernels.matrix import (
     add_column_sums,
     multiply,
@@ -31,6 +31,7 @@ __all__ = [
     "repeated",
     "scratch",
     "segment",
+    "elementwise",
     "erf",
     "exact_helper",
     "exp",

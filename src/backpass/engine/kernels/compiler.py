@@ -93,6 +93,7 @@ class Kernel:
 
     def __init__(self, function: FunctionType, raw: bool = False):
         self.function = function
+        self.elementwise = False
         self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
         self.name = f"{function.__module__}.{function.__qualname__}"
         parameters = inspect.signature(function).parameters
@@ -147,6 +148,12 @@ def kernel(function: Callable[..., None]) -> Kernel:
     """Make a kernel of a function that fills arrays which its caller owns (see the module's text)."""
     ALL.append(Kernel(function))  # type: ignore[arg-type]
     return ALL[-1]
+
+
+def elementwise(made: Kernel) -> Kernel:
+    """Decorator of a kernel on (P,) arrays that treats every place by itself: any part of them may be done apart."""
+    made.elementwise = True
+    return made
 
 
 def raw_kernel(function: Callable[[int, int], None]) -> Kernel:

@@ -30,8 +30,8 @@ def test_peers_that_are_not_installed_are_left_out(monkeypatch):
 
 def test_the_table_shows_medians_spread_ratios_and_goals(capsys):
     values = {"backpass": [4.0, 2.0, 3.0], "numpy": [6.0, 6.0, 6.0]}
-    met, missed = report.Quantity("met", values, 3.0, worst=True), report.Quantity("missed", values, 2.9)
-    report.print_table("Title", ["numpy", "torch"], [met, missed], "caption")
+    met, missed = cost_table.Quantity("met", values, 3.0, worst=True), report.Quantity("missed", values, 2.9)
+    cost_table.print_table("Title", ["numpy", "torch"], [met, missed], "caption")
     out = capsys.readouterr().out
     rows = [line.split() for line in out.splitlines()]
     assert ["met", "3.00", "6.00", "-", "3:", "met"] in rows
@@ -44,8 +44,8 @@ def test_the_table_shows_medians_spread_ratios_and_goals(capsys):
 
 def test_a_table_of_five_peers_fits_in_80_columns(capsys):
     peers = ["backpass", "torch", "jax", "sklearn", "numpy"]
-    each = report.Quantity("the longest of names", {peer: [123_456.0] for peer in peers}, 1.25)
-    report.print_table("Title", peers, [each], "caption")
+    each = cost_table.Quantity("the longest of names", {peer: [123_456.0] for peer in peers}, 1.25)
+    cost_table.print_table("Title", peers, [each], "caption")
     out = capsys.readouterr().out
     assert "1.25: missed" in out
     assert max(map(len, out.splitlines())) <= 80

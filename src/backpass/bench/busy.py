@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from backpass.bench.cases import Case, spiral, table
-from backpass.bench.report import Quantity, print_table, quantity
+from backpass.bench.cost_table import Quantity, print_table, quantity
 from backpass.bench.train import machine
 from backpass.bench.trainers import TRAINERS, seconds_of, steps_that_last
 from backpass.bench.turns import Figures, Runs, fresh_figures, in_turn, installed

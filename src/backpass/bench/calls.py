@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from backpass.bench.call_peers import CALLS
-from backpass.bench.report import print_table, quantity
+from backpass.bench.cost_table import print_table, quantity
 from backpass.bench.train import machine
 from backpass.bench.turns import Figures, Runs, fresh_figures, in_turn, installed
 

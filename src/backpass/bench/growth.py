@@ -18,7 +18,7 @@ from rich.table import Table
 
 from backpass.bench.cases import Case
 from backpass.bench.floor import measure_floor
-from backpass.bench.report import number, spread
+from backpass.bench.cost_table import number, spread
 from backpass.bench.train import machine
 from backpass.bench.trainers import TRAINERS, clouds, seconds_of, steps_that_last
 

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from backpass.bench.report import print_table, quantity
+from backpass.bench.cost_table import print_table, quantity
 from backpass.bench.train import machine
 from backpass.bench.trainers import TRAINERS, clouds
 from backpass.bench.turns import Figures, fresh_figures, in_turn, installed

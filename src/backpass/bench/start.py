@@ -15,7 +15,7 @@ import time
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from backpass.bench.report import Quantity, print_table, quantity
+from backpass.bench.cost_table import Quantity, print_table, quantity
 from backpass.bench.train import machine
 from backpass.bench.trainers import TRAINERS, clouds
 from backpass.bench.turns import Figures, fresh_process, in_turn, installed

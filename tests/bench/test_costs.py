@@ -19,7 +19,7 @@ def test_our_trainer_makes_as_many_steps_as_it_is_told(monkeypatch):
     init = bp.Network.__init__
     monkeypatch.setattr(bp.Network, "__init__", lambda self, *a, **k: (init(self, *a, **k), made.append(self))[0])
     case = trainers.clouds((5, 8, 3), 60, 20)
-    run = trainers.backpass_trainer(case, threads=1)
+    run = trainers.trainer("backpass", case, threads=1)
     before = made[0].evaluate(case.X, case.y)["loss"]
     run(6)
     run(3)
@@ -75,7 +75,7 @@ def test_the_first_step_of_a_process_is_measured():
 
 @pytest.mark.skipif(not memory.PROCESS.exists(), reason="memory is read from /proc, which only Linux has")
 def test_the_most_that_was_held_is_measured_from_now_on(monkeypatch):
-    def trainer(case):
+    def trainer(peer, case):
         temporary = np.ones(40 * 2**20, np.uint8)  # before the measurement
         del temporary
 
@@ -84,7 +84,7 @@ def test_the_most_that_was_held_is_measured_from_now_on(monkeypatch):
 
         return run
 
-    monkeypatch.setitem(memory.TRAINERS, "large", trainer)
+    monkeypatch.setattr(memory, "trainer", trainer)
     assert 15 < memory.beyond_the_data("large", 2000)["mb"] < 24
 
 
@@ -114,7 +114,7 @@ def test_a_burner_burns_until_it_is_over(monkeypatch):
 def test_a_step_is_measured_beside_a_burner_and_two_trainings_beside_one(monkeypatch):
     burning, threads_asked, runs = [], [], []
 
-    def trainer(case, threads=None):
+    def trainer(peer, case, threads=None):
         threads_asked.append(threads)
         return lambda steps: runs.append((steps, bool(burning)))
 
@@ -124,7 +124,7 @@ def test_a_step_is_measured_beside_a_burner_and_two_trainings_beside_one(monkeyp
         yield
         burning.clear()
 
-    monkeypatch.setitem(busy.TRAINERS, "backpass", trainer)
+    monkeypatch.setattr(busy, "trainer", trainer)
     monkeypatch.setattr(busy, "burner", burner)
     monkeypatch.setattr(busy, "steps_that_last", lambda seconds, case, run: 7)
     figures = busy.beside("backpass", trainers.clouds((5, 8, 3), 60, 20))

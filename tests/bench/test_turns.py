@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from backpass.bench import figures_file, report, turns
+from backpass.bench import cost_table, results, turns
 
 
 def test_peers_are_measured_in_turn():
@@ -30,7 +30,7 @@ def test_peers_that_are_not_installed_are_left_out(monkeypatch):
 
 def test_the_table_shows_medians_spread_ratios_and_goals(capsys):
     values = {"backpass": [4.0, 2.0, 3.0], "numpy": [6.0, 6.0, 6.0]}
-    met, missed = cost_table.Quantity("met", values, 3.0, worst=True), report.Quantity("missed", values, 2.9)
+    met, missed = cost_table.Quantity("met", values, 3.0, worst=True), cost_table.Quantity("missed", values, 2.9)
     cost_table.print_table("Title", ["numpy", "torch"], [met, missed], "caption")
     out = capsys.readouterr().out
     rows = [line.split() for line in out.splitlines()]
@@ -53,15 +53,15 @@ def test_a_table_of_five_peers_fits_in_80_columns(capsys):
 
 def test_figures_are_written_whole_into_a_folder_that_is_made(tmp_path):
     file = tmp_path / "new" / "figures.json"
-    figures_file.prepare(file)
-    figures_file.write(file, {"runs": [1.5]})
+    results.prepare(file)
+    results.write(file, {"runs": [1.5]})
     assert json.loads(file.read_text(encoding="utf-8")) == {"runs": [1.5]}
     with pytest.raises(TypeError):
-        figures_file.write(file, {"runs": {1}})  # cannot be written as JSON
+        results.write(file, {"runs": {1}})  # cannot be written as JSON
     assert json.loads(file.read_text(encoding="utf-8")) == {"runs": [1.5]}
     assert [each.name for each in file.parent.iterdir()] == ["figures.json"]
 
 
 def test_a_folder_is_refused_before_anything_is_measured(tmp_path):
     with pytest.raises(IsADirectoryError, match=r"is a folder; name a file$"):
-        figures_file.prepare(tmp_path)
+        results.prepare(tmp_path)

@@ -21,8 +21,8 @@ from typing import Any
 
 from backpass.bench.cases import Case, spiral, table
 from backpass.bench.cost_table import Quantity, print_table, quantity
-from backpass.bench.train import machine
-from backpass.bench.trainers import TRAINERS, seconds_of, steps_that_last
+from backpass.bench.results import machine
+from backpass.bench.trainers import seconds_of, steps_that_last, trainer
 from backpass.bench.turns import Figures, Runs, fresh_figures, in_turn, installed
 
 PEERS = ("torch",)
@@ -44,7 +44,7 @@ def burner() -> Iterator[None]:
 
 
 def beside(peer: str, case: Case) -> Figures:
-    run = TRAINERS[peer](case)
+    run = trainer(peer, case)
     steps = steps_that_last(SECONDS, case, run)
     alone = seconds_of(run, steps)
     with burner():
@@ -55,10 +55,10 @@ def beside(peer: str, case: Case) -> Figures:
 def pair(peer: str) -> Figures:
     """Ours are left to find out themselves how many threads they may use, as a user would leave them."""
     case = table()
-    single = TRAINERS[peer](case, threads=1)
+    single = trainer(peer, case, threads=1)
     steps = steps_that_last(SECONDS, case, single)
     one = seconds_of(single, steps)
-    runs = [TRAINERS[peer](case, threads=None if peer == "backpass" else 1) for _ in range(2)]
+    runs = [trainer(peer, case, threads=None if peer == "backpass" else 1) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda run: run(case.steps_per_epoch), runs))
         start = time.perf_counter()

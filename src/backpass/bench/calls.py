@@ -13,7 +13,7 @@ import numpy as np
 
 from backpass.bench.call_peers import CALLS
 from backpass.bench.cost_table import print_table, quantity
-from backpass.bench.train import machine
+from backpass.bench.results import machine
 from backpass.bench.turns import Figures, Runs, fresh_figures, in_turn, installed
 
 GOALS = {"prediction": 3.0, "gradient": 6.0}  # microseconds; SimpleChains.jl takes 5.7 for the second

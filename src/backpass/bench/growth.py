@@ -17,10 +17,10 @@ from rich.console import Console
 from rich.table import Table
 
 from backpass.bench.cases import Case
-from backpass.bench.floor import measure_floor
 from backpass.bench.cost_table import number, spread
-from backpass.bench.train import machine
-from backpass.bench.trainers import TRAINERS, clouds, seconds_of, steps_that_last
+from backpass.bench.floor import measure_floor
+from backpass.bench.results import machine
+from backpass.bench.trainers import clouds, seconds_of, steps_that_last, trainer
 
 GOAL = 1.5  # times the trend, or the trend times as much
 SECONDS = 0.1  # that a measurement lasts; where a step takes longer, it is one step
@@ -38,7 +38,7 @@ def cases(grows: str, sizes: list[int]) -> dict[int, Case]:
 
 def microseconds(cases: dict[int, Case], repeats: int) -> dict[int, list[float]]:
     """A step's, for each size, in turn over all sizes."""
-    runs = {size: TRAINERS["backpass"](case) for size, case in cases.items()}
+    runs = {size: trainer("backpass", case) for size, case in cases.items()}
     steps = {size: steps_that_last(SECONDS, case, runs[size]) for size, case in cases.items()}
     times: dict[int, list[float]] = {size: [] for size in cases}
     for _ in range(repeats):

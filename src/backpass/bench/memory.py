@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from backpass.bench.cost_table import print_table, quantity
-from backpass.bench.train import machine
-from backpass.bench.trainers import TRAINERS, clouds
+from backpass.bench.results import machine
+from backpass.bench.trainers import clouds, trainer
 from backpass.bench.turns import Figures, fresh_figures, in_turn, installed
 
 PEERS = ("torch", "jax")
@@ -37,8 +37,8 @@ def forget_the_most() -> None:
 
 
 def beyond_the_data(peer: str, rows: int) -> Figures:
-    TRAINERS[peer](clouds(SIZES, WARM_UP_ROWS, WARM_UP_ROWS))(STEPS)
-    run = TRAINERS[peer](clouds(SIZES, rows, rows))
+    trainer(peer, clouds(SIZES, WARM_UP_ROWS, WARM_UP_ROWS))(STEPS)
+    run = trainer(peer, clouds(SIZES, rows, rows))
     forget_the_most()
     before = held_mb("VmRSS")
     run(STEPS)

@@ -16,11 +16,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from backpass.bench.cost_table import Quantity, print_table, quantity
-from backpass.bench.train import machine
-from backpass.bench.trainers import TRAINERS, clouds
+from backpass.bench.peers import PEERS
+from backpass.bench.results import machine
+from backpass.bench.trainers import clouds, trainer
 from backpass.bench.turns import Figures, fresh_process, in_turn, installed
 
-PEERS = ("torch", "jax", "sklearn")
+OTHERS = ("torch", "jax", "sklearn")
 GOALS = {"import": 0.4, "first_fit": 6.0, "first_step": 0.1}  # seconds
 SIZES, BATCH = (50, 128, 128, 2), 256
 
@@ -39,11 +40,11 @@ def first_step(peer: str, cache: str) -> Figures:
 
 def main(peers: list[str], repeats: int = 5) -> dict[str, Any]:
     """Measure, print a table; returns all runs."""
-    present = installed(peers, PEERS)
+    present = installed(peers, OTHERS)
 
     def measure(peer: str) -> Figures:
         figures: Figures = {"import": import_seconds(peer)}
-        if peer not in TRAINERS:
+        if not PEERS[peer].suits(clouds(SIZES, BATCH, BATCH)):
             return figures
         with TemporaryDirectory() as cache:
             if peer == "backpass":
@@ -70,7 +71,7 @@ def main(peers: list[str], repeats: int = 5) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    run = TRAINERS[sys.argv[1]](clouds(SIZES, BATCH, BATCH))
+    run = trainer(sys.argv[1], clouds(SIZES, BATCH, BATCH))
     start = time.perf_counter()
     run(1)
     print(json.dumps({"seconds": time.perf_counter() - start}))

@@ -18,43 +18,58 @@ JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="W
 @bench.command()
 def fusion(
     rounds: int = typer.Option(15, min=1, help="Timings of each; medians are shown."),
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write the figures there.")] = None,
+    json_file: JsonFile = None,
 ) -> None:
     """Time each fused step against its pair, and both against the notebook's arithmetic."""
-    from backpass.bench import fusion
+    from backpass.bench import fusion, results
 
-    figures = fusion.main(rounds)
-    if json_file is not None:
-        json_file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    results.prepare(json_file)
+    results.write(json_file, fusion.main(rounds))
 
 
 @bench.command()
 def train(
-    cases: str = typer.Option("spiral,digits,table,images,wide", help="Cases to run, separated by commas."),
-    peers: str = typer.Option("torch,jax,sklearn,numpy", help="Peers to compare with."),
+    cases: str = typer.Option(
+        "spiral,digits,table,images,wide,matrix_exponential,california", help="Cases to run, separated by commas."
+    ),
+    peers: str = typer.Option("torch,torch_compiled,jax,sklearn,numpy", help="Peers to compare with."),
     repeats: int = typer.Option(5, min=1, help="Runs of each; medians are shown."),
     threads: str = typer.Option("1,2", help="Numbers of threads that each is run with."),
-    json_file: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write all runs there.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Keep all runs there, beside earlier ones.")
+    ] = None,
 ) -> None:
-    """Time training steps in turn with PyTorch, JAX, scikit-learn and NumPy (extra "bench") and the floor under all."""
+    """Time training steps in turn with PyTorch, JAX, scikit-learn and NumPy (extra "bench") and the floor under all.
+
+    The file is written after every case. Other cases in it stay, if processor, versions and commit are the same.
+    """
     from backpass.bench import train
 
     try:
         counts = [int(count) for count in threads.split(",")]
     except ValueError:
         raise ValueError(f"threads is {threads!r}; pass whole numbers such as 1,2") from None
-    results = train.main(cases.split(","), peers.split(","), repeats, counts)
-    if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
-        json_file.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    train.main(cases.split(","), peers.split(","), repeats, counts, json_file)
 
 
 @bench.command()
 def table(json_file: Annotated[Path, typer.Argument(metavar="FILE", help="What `bench train --json` wrote.")]) -> None:
     """Print the README's table of training steps from the figures of a file."""
-    from backpass.bench import train
+    from backpass.bench import step_table
 
-    typer.echo(train.as_markdown(json.loads(json_file.read_text(encoding="utf-8"))))
+    typer.echo(step_table.as_markdown(json.loads(json_file.read_text(encoding="utf-8"))))
+
+
+@bench.command()
+def profile(
+    case: Annotated[str, typer.Argument(metavar="CASE", help="spiral, table, or another case of `bench train`.")],
+    json_file: JsonFile = None,
+) -> None:
+    """Time each call of one of our training steps."""
+    from backpass.bench import profile, results
+
+    results.prepare(json_file)
+    results.write(json_file, profile.main(case))
 
 
 @bench.command()
@@ -64,10 +79,10 @@ def calls(
     json_file: JsonFile = None,
 ) -> None:
     """Time one prediction and one tiny gradient from Python."""
-    from backpass.bench import calls, figures_file
+    from backpass.bench import calls, results
 
-    figures_file.prepare(json_file)
-    figures_file.write(json_file, calls.main(peers.split(","), repeats))
+    results.prepare(json_file)
+    results.write(json_file, calls.main(peers.split(","), repeats))
 
 
 @bench.command()
@@ -77,10 +92,10 @@ def start(
     json_file: JsonFile = None,
 ) -> None:
     """Time imports, the first fit of a machine and the first step of a process."""
-    from backpass.bench import figures_file, start
+    from backpass.bench import results, start
 
-    figures_file.prepare(json_file)
-    figures_file.write(json_file, start.main(peers.split(","), repeats))
+    results.prepare(json_file)
+    results.write(json_file, start.main(peers.split(","), repeats))
 
 
 @bench.command()
@@ -91,10 +106,10 @@ def memory(
     json_file: JsonFile = None,
 ) -> None:
     """Measure what training takes beyond the data."""
-    from backpass.bench import figures_file, memory
+    from backpass.bench import memory, results
 
-    figures_file.prepare(json_file)
-    figures_file.write(json_file, memory.main(peers.split(","), repeats, rows))
+    results.prepare(json_file)
+    results.write(json_file, memory.main(peers.split(","), repeats, rows))
 
 
 @bench.command()
@@ -104,10 +119,10 @@ def busy(
     json_file: JsonFile = None,
 ) -> None:
     """Time steps while another process, or another training, wants a core, too."""
-    from backpass.bench import busy, figures_file
+    from backpass.bench import busy, results
 
-    figures_file.prepare(json_file)
-    figures_file.write(json_file, busy.main(peers.split(","), repeats))
+    results.prepare(json_file)
+    results.write(json_file, busy.main(peers.split(","), repeats))
 
 
 @bench.command()
@@ -117,13 +132,13 @@ def growth(
     json_file: JsonFile = None,
 ) -> None:
     """Time steps of ever larger batches and ever wider networks, against the floor."""
-    from backpass.bench import figures_file, growth
+    from backpass.bench import growth, results
     from backpass.cli import growth_picture
 
-    figures_file.prepare(json_file)
+    results.prepare(json_file)
     if picture is not None:
         growth_picture.check_ending(picture)
-    results = growth.main(repeats)
-    figures_file.write(json_file, results)
+    figures = growth.main(repeats)
+    results.write(json_file, figures)
     if picture is not None:
-        growth_picture.draw(picture, results)
+        growth_picture.draw(picture, figures)

@@ -1,0 +1,36 @@
+"""`backpass bench profile`: every call of a step is there, and takes time."""
+
+import numpy as np
+import pytest
+
+from backpass.bench import profile
+from backpass.bench.cases import CASES, Case
+
+
+@pytest.fixture
+def small(monkeypatch):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((400, 6)).astype(np.float32), rng.randint(0, 3, 400)
+    monkeypatch.setattr(profile, "SECONDS", 1e-4)
+    monkeypatch.setitem(CASES, "small", lambda: Case("small", (6, 301, 3), X, y, 200, clip_norm=1.0))
+
+
+def test_a_profile_has_every_call_of_the_step(small, capsys):
+    found = profile.main("small")
+    named = {(part["name"], part["rows"], part["calls"]) for part in found["parts"]}
+    of_a_block = ["dense_relu.forward", "dense.forward", "dense.backward"]
+    assert {(name, 100, 2) for name in of_a_block} <= named
+    assert {
+        ("plan.add", 0, 1),
+        ("optimizer.clip_norm", 0, 1),
+        ("adam.step", 0, 1),
+    } <= named
+    assert len(found["parts"]) == 9
+    assert all(part["microseconds"] > 0 for part in found["parts"])
+    assert found["one"] > 0 < found["two"]
+    assert "softmax_crossentropy.labels_forward" in capsys.readouterr().out
+
+
+def test_an_unknown_case_is_named():
+    with pytest.raises(ValueError, match=r"^case is 'spirl'; "):
+        profile.main("spirl")

@@ -89,12 +89,14 @@ from backpass.engine.shuffling import shuffle
     STATUS,
     WORK,  # what is shared out now, WALK or MOVE
     PIECES,  # and into how many pieces
+    ORDERS,  # address of what each worker is to do: a record of `do_piece`
+    ORDER_OF_ALL,  # address of a record of `do_all`
     HELPERS,  # how many threads beside this one may be asked
     SOLO_UNTIL,  # do not ask them before the processor's clock says this
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(51)
+) = range(53)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -103,6 +105,9 @@ EVALUATE, GRADIENT, TRAIN = range(3)
 FINE, NOT_FINITE, FAILED = range(3)
 WALK, MOVE = range(2)  # partitions, slices
 
+# An order, a cache line: address of the kernel that carries it out, of the plan, the worker, the piece.
+(ORDER_KERNEL, ORDER_PLAN, ORDER_WORKER, ORDER_PIECE) = range(4)
+ORDER_WORDS = 8
 # A worker's part of the table: this header, then its records.
 (OWN_X, OWN_Y, OWN_OUT, COUNTERS, SCALES, SAMPLE_LOSSES) = range(6)
 WORKER_WORDS = 8
@@ -207,23 +212,25 @@ def move_slice(plan, piece):  # type: ignore[no-untyped-def]
         call(first + index * 8 * RECORD_WORDS)
 
 
-@helper
-def do_piece(plan, worker, piece):  # type: ignore[no-untyped-def]
+@raw_kernel
+def do_piece(address: int, unused: int) -> None:
+    """What the order at this address says.
+
+    This and `do_all` are kernels of their own: inside of every loop that asks for them they took 1.5 s more to compile.
+    """
+    order = integers_at(address, ORDER_WORDS)
+    plan = integers_at(order[ORDER_PLAN], PLAN_WORDS)
     if plan[WORK] == WALK:
-        walk_partition(plan, worker, piece)
+        walk_partition(plan, order[ORDER_WORKER], order[ORDER_PIECE])
     else:
-        move_slice(plan, piece)
+        move_slice(plan, order[ORDER_PIECE])
 
 
 @helper
-def do_all(plan, address, work, pieces):  # type: ignore[no-untyped-def]
-    """All pieces of a kind of work, with helpers where they are allowed and worth asking."""
-    plan[WORK], plan[PIECES] = work, pieces
-    if plan[HELPERS] == 0 or pieces == 1 or atomics.cycles() < plan[SOLO_UNTIL]:
-        for piece in range(pieces):
-            do_piece(plan, 0, piece)
-    else:
-        share_out(plan, address)
+def give_order(plan, worker, piece):  # type: ignore[no-untyped-def]
+    address = plan[ORDERS] + 8 * ORDER_WORDS * worker
+    integers_at(address, ORDER_WORDS)[ORDER_PIECE] = piece
+    call(address)
 
 
 @helper
@@ -240,7 +247,7 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
         if piece >= plan[PIECES]:
             break
         if atomics.exchange_if(claim, word, word + 1):
-            do_piece(plan, 0, piece)
+            give_order(plan, 0, piece)
             own += 1
     ready = atomics.cycles()
     patience = 2 * (ready - begun) + STALL_CYCLES
@@ -257,8 +264,26 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
         plan[SOLO_UNTIL] = now + (SOLO_CYCLES << plan[STALLS])
 
 
+@raw_kernel
+def do_all(address: int, unused: int) -> None:
+    """All pieces of the work, with helpers where they are allowed and worth asking."""
+    address = integers_at(address, ORDER_WORDS)[ORDER_PLAN]
+    plan = integers_at(address, PLAN_WORDS)
+    if plan[HELPERS] == 0 or plan[PIECES] == 1 or atomics.cycles() < plan[SOLO_UNTIL]:
+        for piece in range(plan[PIECES]):
+            give_order(plan, 0, piece)
+    else:
+        share_out(plan, address)
+
+
 @helper
-def walk_batch(plan, address):  # type: ignore[no-untyped-def]
+def all_of(plan, work, pieces):  # type: ignore[no-untyped-def]
+    plan[WORK], plan[PIECES] = work, pieces
+    call(plan[ORDER_OF_ALL])
+
+
+@helper
+def walk_batch(plan):  # type: ignore[no-untyped-def]
     """Loss and gradients of the present batch. The gradients of all partitions end up in the first's."""
     partitions = plan[PARTITIONS]
     losses = floats_at(plan[LOSSES], partitions + 1)
@@ -268,7 +293,7 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
         for row in range(plan[FIRST], plan[FIRST] + plan[ROWS]):
             total_weight += weight_of(plan, row)
     losses[partitions] = total_weight if total_weight > 0 else 1.0
-    do_all(plan, address, WALK, partitions)
+    all_of(plan, WALK, partitions)
     loss = 0.0
     for partition in range(partitions):
         loss += losses[partition]
@@ -281,7 +306,7 @@ def walk_batch(plan, address):  # type: ignore[no-untyped-def]
 
 
 @helper
-def finish_step(plan, address):  # type: ignore[no-untyped-def]
+def finish_step(plan):  # type: ignore[no-untyped-def]
     """What is done once the gradients are there: on all of them first, then what may be done slice by slice."""
     integers_at(plan[FINISH_COUNTERS], COUNTER_WORDS)[COUNT_STEP] = plan[STEPS_BEFORE] + plan[STEP] + 1
     if plan[RATES] != 0:
@@ -289,11 +314,11 @@ def finish_step(plan, address):  # type: ignore[no-untyped-def]
         floats_at(plan[LEARNING_RATE], 1)[0] = floats_at(plan[RATES], ahead + 1)[ahead]
     for index in range(plan[FINISH_COUNT]):
         call(plan[FINISH] + index * 8 * RECORD_WORDS)
-    do_all(plan, address, MOVE, plan[SLICES])
+    all_of(plan, MOVE, plan[SLICES])
 
 
 @helper
-def train(plan, address):  # type: ignore[no-untyped-def]
+def train(plan):  # type: ignore[no-untyped-def]
     while plan[STEP] < plan[LAST_STEP]:
         epoch = plan[STEP] // plan[STEPS_PER_EPOCH]
         position = plan[STEP] - epoch * plan[STEPS_PER_EPOCH]
@@ -301,14 +326,14 @@ def train(plan, address):  # type: ignore[no-untyped-def]
             shuffle(integers_at(plan[ORDER], plan[SAMPLES]), plan[SEED], plan[EPOCHS_TRAINED] + epoch)
         plan[FIRST] = position * plan[BATCH]
         plan[ROWS] = min(plan[BATCH], plan[SAMPLES] - plan[FIRST])
-        loss = walk_batch(plan, address)
+        loss = walk_batch(plan)
         if not math.isfinite(loss):
             plan[STATUS] = NOT_FINITE
         if plan[STATUS] != FINE:
             return
         weight = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)[plan[PARTITIONS]]
         floats_at(plan[EPOCH_LOSSES], epoch + 1)[epoch] += loss * weight
-        finish_step(plan, address)
+        finish_step(plan)
         plan[STEP] += 1
 
 
@@ -327,7 +352,7 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
             else:
                 atomics.sleep(50 if idle < SPINS + NAPS else 500)
         elif atomics.exchange_if(claim, word, word + 1):
-            do_piece(plan, worker, piece)
+            give_order(plan, worker, piece)
             atomics.add(done, 1)
             idle = 0
 
@@ -352,7 +377,7 @@ def run_on(address: int, arrays: int) -> None:
         plan[OUT], plan[OUT_ROW_BYTES] = data_of(output), row_bytes_of(output)
     plan[STATUS] = FINE
     mode = atomics.flush_denormals()
-    floats_at(plan[EPOCH_LOSSES], 1)[0] = walk_batch(plan, address)
+    floats_at(plan[EPOCH_LOSSES], 1)[0] = walk_batch(plan)
     atomics.restore_mode(mode)
     if plan[STATUS] != FINE:
         raise IndexError("outside an array, or not finite")
@@ -366,5 +391,5 @@ def run(address: int, worker: int) -> None:
     if worker > 0:
         help_out(plan, address, worker)
     else:
-        train(plan, address)
+        train(plan)
     atomics.restore_mode(mode)

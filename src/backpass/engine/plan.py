@@ -116,10 +116,18 @@ class Plan:
             mode=loop.GRADIENT if backward else loop.EVALUATE,
         )
         self.words[loop.CLAIM] = loop.ALL_CLAIMED
+        orders = self.buffer((self.workers + 1, loop.ORDER_WORDS), np.int64)
+        orders[:, loop.ORDER_KERNEL], orders[:, loop.ORDER_PLAN] = loop.do_piece.address(), self.address
+        orders[:, loop.ORDER_WORKER] = range(self.workers + 1)
+        orders[-1, loop.ORDER_KERNEL] = loop.do_all.address()
+        self.set(orders=orders.ctypes.data, order_of_all=orders[-1].ctypes.data)
         self.set(has_targets=int(kind != "predict"), has_output=int(not backward))
         if backward:
             self.prepare_gradients(partitions)
-        self.run, self.run_on = NATIVE(loop.run.address()), NATIVE(loop.run_on.address())
+        if kind == "train":
+            self.run = NATIVE(loop.run.address())
+        else:
+            self.run_on = NATIVE(loop.run_on.address())
 
     def buffer(self, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
         self.keep.append(empty(shape, dtype))

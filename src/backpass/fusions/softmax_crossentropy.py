@@ -63,7 +63,8 @@ def for_classes(C):
     """`labels_forward_kernel` for C classes, a number known when it is compiled.
 
     The loops over classes are then written out and that over samples fills the processor's vectors: 150 x 3 numbers
-    take 1.0 us instead of 2.0, 128 x 2 take 0.5 instead of 1.5. Each number of classes costs 0.2 s of compiling.
+    take 1.0 us instead of 2.0, and 128 x 2 would take 0.5 instead of 1.5. But each number of classes costs 0.3 s when a
+    machine compiles for the first time, so only the notebook's three have it: there it is a tenth of the step.
     """
 
     @helper
@@ -89,7 +90,7 @@ def for_classes(C):
     return forward_of_labels
 
 
-for_two_classes, for_three_classes = for_classes(2), for_classes(3)
+for_three_classes = for_classes(3)
 
 
 @kernel
@@ -99,9 +100,6 @@ def labels_forward_kernel(inputs, labels, output, sample_losses):
         beyond |= labels[n] < 0 or labels[n] >= output.shape[1]
     if beyond:
         raise IndexError("label beyond the classes")
-    if output.shape[1] == 2:
-        for_two_classes(inputs, labels, output, sample_losses)
-        return
     if output.shape[1] == 3:
         for_three_classes(inputs, labels, output, sample_losses)
         return

@@ -58,7 +58,7 @@ def forward_kernel(inputs, weights, biases, output):
 @kernel
 def backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs):
     multiply_left_transposed(inputs, dvalues, dweights, True)
-    add_column_sums(dvalues, dbiases, scratch(dbiases))
+    add_column_sums(dvalues, dbiases)
     if dinputs.shape[1] > 0:  # the first layer's are wanted by nobody: the engine hands over no columns
         multiply_right_transposed(dvalues, weights, dinputs, False)
 

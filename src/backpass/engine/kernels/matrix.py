@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-from backpass.engine.kernels.calls import flat
-from backpass.engine.kernels.compiler import exact_helper, helper
-from backpass.engine.kernels.segments import add_segment, begin_sums, end_sums, segment
+from backpass.engine.kernels.compiler import helper
 
 
 def gemm(transpose_a, transpose_b, m, n, k, a, stride_a, b, stride_b, accumulate, c, stride_c):  # type: ignore[no-untyped-def]
@@ -38,31 +36,12 @@ def multiply_right_transposed(dvalues, weights, out, accumulate):  # type: ignor
     gemm(True, False, D, N, M, weights, M, dvalues, M, accumulate, out, D)
 
 
-@exact_helper
-def add_sums_of_three(matrix, out):  # type: ignore[no-untyped-def]
-    """`add_column_sums` for at most 3 columns, sample after sample as NumPy does it: the notebook's last digits."""
-    N, M = matrix.shape
-    zero = matrix.dtype.type(0)
-    first = second = third = zero
-    for n in range(N):
-        first += matrix[n, 0]
-        second += matrix[n, 1] if M > 1 else zero
-        third += matrix[n, 2] if M > 2 else zero
-    out[0, 0] += first
-    if M > 1:
-        out[0, 1] += second
-    if M > 2:
-        out[0, 2] += third
-
-
 @helper
-def add_column_sums(matrix, out, scratch):  # type: ignore[no-untyped-def]
-    """out (1, M) += the sum of matrix (N, M) over its rows"""
-    if matrix.shape[1] <= 3:
-        add_sums_of_three(matrix, out)
-        return
-    numbers, length = flat(matrix), segment(matrix.shape[1])
-    sums = begin_sums(flat(out), scratch)
-    for begin in range(0, numbers.size, length):
-        add_segment(numbers[begin : begin + length], sums)
-    end_sums(sums, flat(out))
+def add_column_sums(matrix, out):  # type: ignore[no-untyped-def]
+    """out (1, M) += the sum of matrix (N, M) over its rows, one after the other as NumPy does it.
+
+    In segments 10,000 rows of 4 would take 20 us less, but every Dense 0.6 s more to compile.
+    """
+    for n in range(matrix.shape[0]):
+        for m in range(matrix.shape[1]):
+            out[0, m] += matrix[n, m]

@@ -1,6 +1,7 @@
 """What a step may cost besides time, and how a batch is cut."""
 
 import ctypes
+import platform
 import time
 import tracemalloc
 from itertools import pairwise
@@ -10,8 +11,10 @@ import pytest
 
 import backpass as bp
 from backpass.engine import chain, loop
+from backpass.engine.kernels import compiler
 from backpass.engine.plan import Plan
 from backpass.engine.threads import Helpers
+from backpass.optimizers.optimizer import OPTIMIZERS
 from backpass.stepping import CompiledSteps
 
 
@@ -140,11 +143,87 @@ def test_a_helper_moves_slices_too():
     moved[1][:] = 1
     settings, counters = np.array([0.1, 0.9, 0.999, 1e-8]), np.ones(4, np.int64)
     plan.finish_with([(bp.Adam.kernel, {**arrays, "settings": settings, "counters": counters})])
-    plan.set(work=loop.MOVE, pieces=int(plan.words[loop.SLICES]))
-    plan.words[loop.CLAIM] = 0
+    slices = int(plan.words[loop.SLICES])
+    plan.set(work=loop.MOVE, pieces=slices, claim=slices)
     with Helpers(plan) as helpers:  # nobody else is there to do it
         helpers.start()
         until = time.monotonic() + 30
-        while plan.words[loop.DONE] < plan.words[loop.SLICES] and time.monotonic() < until:
+        while plan.words[loop.DONE] < slices and time.monotonic() < until:
             time.sleep(0.001)
     np.testing.assert_allclose(moved[0], -0.1, rtol=1e-6)
+
+
+def test_a_helper_does_nothing_that_was_not_shared_out():
+    network = classifier(301, 599, 3)
+    plan = Plan(network.chain(labels=True), 128, "train", workers=2)
+    partitions, slices = int(plan.words[loop.PARTITIONS]), plan.chain.slices
+    assert partitions != slices
+    assert min(partitions, slices) > 1
+    with Helpers(plan) as helpers:
+        helpers.start()
+        for work, pieces in ((loop.WALK, partitions), (loop.MOVE, slices), (loop.WALK, 16)):
+            plan.set(work=work, pieces=pieces)  # by a thread that works alone
+            time.sleep(0.01)
+    assert plan.words[loop.DONE] == 0
+    assert plan.words[loop.CLAIM] == 0
+
+
+def test_partitions_and_slices_of_one_step_leave_the_same_bits_with_one_thread_and_two():
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((256, 301)), rng.randint(0, 3, 256)
+
+    def trained(threads):
+        network = classifier(301, 599, 3)
+        network.fit(X, y, optimizer=bp.Adam(0.001), epochs=200, batch_size=128, threads=threads)
+        return network.parameters.copy()
+
+    one = trained(1)
+    for _ in range(3):
+        np.testing.assert_array_equal(trained(2), one)
+
+
+ELEMENTWISE = [made for made in compiler.ALL if made.elementwise]
+
+
+@pytest.mark.parametrize("made", ELEMENTWISE, ids=lambda made: made.name)
+def test_an_elementwise_kernel_does_the_whole_as_it_does_its_parts(made):
+    rng = np.random.RandomState(0)
+    arrays = {name: rng.uniform(0.1, 1, 301).astype(np.float32) for name in made.vectors}
+    settings, counters = np.array([0.01, 0.9, 0.999, 1e-8, 0.1]), np.array([7, 1, 0, 1])
+    whole, parts = ({name: array.copy() for name, array in arrays.items()} for _ in range(2))
+
+    def run(of):
+        given = {"settings": settings, "counters": counters, **of}
+        made(*(given[name] for name in made.arguments))
+
+    run(whole)
+    for part in (slice(0, 64), slice(64, 301)):
+        run({name: array[part] for name, array in parts.items()})
+    changed = [name for name in made.vectors if not np.array_equal(whole[name], arrays[name])]
+    assert changed
+    for name in made.vectors:
+        np.testing.assert_array_equal(parts[name], whole[name])
+
+
+def test_every_optimizer_of_ours_but_nadam_is_moved_in_slices():
+    kernels = {name for name, kind in OPTIMIZERS.items() if hasattr(kind, "kernel") and kind.kernel in ELEMENTWISE}
+    assert kernels == {"adam", "adamw", "sgd", "rmsprop", "adagrad", "lion", "radam"}
+
+
+def test_a_network_driven_to_1e_40_is_one_of_zeros():
+    """A denormal number makes an operation take a hundred times as long; the engine takes it for 0, on x86."""
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((300, 20)).astype(np.float32), rng.randint(0, 3, 300)
+    network, smallest = classifier(20, 64, 64, 3), np.finfo(np.float32).tiny
+    network.parameters = np.full(network.parameters.size, 1e-40, np.float32)
+    assert 0 < network.parameters[0] < smallest
+    if platform.machine() not in ("x86_64", "AMD64"):
+        return  # no such mode there: see `flush_denormals`
+    np.testing.assert_array_equal(network.predict_proba(X), np.full((300, 3), np.float32(1) / np.float32(3)))
+    loss, gradient = network.gradient(X, y)
+    assert loss == pytest.approx(np.log(3))
+    assert not gradient[:-3].any()
+    assert np.abs(gradient[-3:]).min() > smallest
+    network.fit(X, y, optimizer=bp.SGD(0.1), epochs=3, threads=2)
+    assert not np.any((network.parameters != 0) & (np.abs(network.parameters) < smallest))
+    assert np.float32(1e-40) * np.float32(1) > 0  # Python has its own mode back

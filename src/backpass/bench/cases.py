@@ -114,7 +114,7 @@ def matrix_exponential() -> Case:
         batch=10_000,
         activation="tanh",
         loss="squared_error",
-        note="Core-microseconds: {core_microseconds}; goals 950, 740 (SimpleChains.jl).",
+        note="Core-microseconds: {core_microseconds}; goal 950, SimpleChains.jl 740.",
     )
 
 

@@ -60,7 +60,7 @@ def main(peers: list[str], repeats: int = 5, rows: int = ROWS) -> dict[str, Any]
         [quantity("most while training", runs, "mb", GOAL), quantity("held before", runs, "before_mb", compared=False)],
         f"{rows:,} rows of {SIZES[0]} float32 ({rows * SIZES[0] * 4 / 2**20:,.0f} MB) as one batch,\n"
         f"{'-'.join(map(str, SIZES))} relu, Adam, {STEPS} steps. held before: data, network, libraries.\n"
-        f"Medians of {repeats} processes each, in turn.",
+        f"JAX compiles for these rows meanwhile. Medians of {repeats} processes each, in turn.",
     )
     return {"machine": machine(), "repeats": repeats, "rows": rows, "goal": GOAL, "runs": runs}
 

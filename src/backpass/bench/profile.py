@@ -22,6 +22,7 @@ from backpass.bench.peers.backpass import made
 from backpass.bench.results import machine
 from backpass.checks import one_of
 from backpass.engine import loop
+from backpass.engine.kernels import atomics
 from backpass.engine.kernels.calls import RECORD_WORDS, call
 from backpass.engine.kernels.compiler import ALL, NATIVE, raw_kernel
 from backpass.engine.plan import Plan
@@ -33,8 +34,10 @@ SECONDS, ROUNDS, CHUNKS = 0.01, 9, 40
 @raw_kernel
 def repeat(record: int, often: int) -> None:
     """Call the kernel of a record so many times."""
+    mode = atomics.flush_denormals()
     for _ in range(often):
         call(record)
+    atomics.restore_mode(mode)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from backpass.bench.cases import CASES
 from backpass.files.model import write_whole
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "tinygrad")
-SAME = ("processor", "versions", "commit")  # figures stand side by side only if these are equal
+SAME = ("processor", "cores", "python", "versions", "commit")  # figures stand side by side only if these are equal
 
 
 def machine() -> dict[str, Any]:
@@ -26,10 +26,6 @@ def machine() -> dict[str, Any]:
             versions[package] = version(package)
         except PackageNotFoundError:
             continue
-    here = Path(__file__).parent
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=here, capture_output=True, text=True, check=False
-    )
     models = [line for line in processor_lines() if line.startswith("model name")]
     return {
         "date": datetime.now(UTC).date().isoformat(),
@@ -37,8 +33,20 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "python": platform.python_version(),
         "versions": versions,
-        "commit": commit.stdout.strip() or None,
+        "commit": commit(),
     }
+
+
+def commit() -> str | None:
+    """Of the sources, and whether they were changed since; None where there is no Git."""
+
+    def git(*arguments: str) -> subprocess.CompletedProcess[str]:
+        here = Path(__file__).parents[1]
+        return subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+
+    name = git("rev-parse", "--short", "HEAD").stdout.strip()
+    changed = name and git("diff", "--quiet", "HEAD", "--", ".").returncode
+    return f"{name}, changed" if changed else name or None
 
 
 def processor_lines() -> list[str]:

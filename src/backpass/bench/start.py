@@ -65,6 +65,7 @@ def main(peers: list[str], repeats: int = 5) -> dict[str, Any]:
         quantities,
         "first fit: one step on a machine that has never compiled; on stderr it said\n"
         f"{' or '.join(map(str, lines))} line(s), {one}. first step: the same in each later process.\n"
+        "JAX keeps nothing from process to process, unless it is told to.\n"
         f"{'-'.join(map(str, SIZES))} relu, batch {BATCH}. Medians of {repeats} processes each, in turn.",
     )
     return {"machine": machine(), "repeats": repeats, "goals": GOALS, "runs": runs}

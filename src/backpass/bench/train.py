@@ -65,8 +65,8 @@ def measure_in_turn(
 def check_losses(case: Case, runs: Runs) -> None:
     """Largest and smallest have to be near each other: below 1 their difference, above 1 that beside the smallest."""
     for key, allowed in (("loss", SAME_LOSS), ("dropout_loss", SAME_DROPOUT_LOSS)):
-        losses = {name: each[0][key] for name, each in runs.items() if key in each[0]}
-        found = np.array(list(losses.values()))
+        losses = {name: [run[key] for run in each] for name, each in runs.items() if key in each[0]}
+        found = np.array([loss for each in losses.values() for loss in each])
         if losses and not np.ptp(found) <= allowed * max(1, found.min()):  # nor is NaN a loss
             raise ValueError(
                 f"{case.name}: after {case.checked} steps the losses differ by more than {allowed:g}: {losses}"

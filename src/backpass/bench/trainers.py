@@ -34,9 +34,10 @@ def seconds_of(run: Run, steps: int) -> float:
 
 
 def steps_that_last(seconds: float, case: Case, run: Run) -> int:
-    """How many, in whole epochs, once all is warm."""
+    """How many, in whole epochs, once all is warm; at least 5, so that no step is taken for what a fit costs."""
     steps = case.steps_per_epoch
     run(steps)
     while (taken := seconds_of(run, steps)) < seconds / 4:
         steps *= 2
-    return max(1, round(steps * seconds / taken / case.steps_per_epoch)) * case.steps_per_epoch
+    wanted = max(5, steps * seconds / taken)
+    return max(1, round(wanted / case.steps_per_epoch)) * case.steps_per_epoch

@@ -23,9 +23,10 @@ def fresh_process(*arguments: str, **environment: str) -> tuple[str, list[str]]:
         [sys.executable, *arguments], capture_output=True, text=True, check=False, env={**os.environ, **environment}
     )
     said = finished.stderr.strip().splitlines()
-    if finished.returncode:
+    printed = finished.stdout.splitlines()
+    if finished.returncode or not printed:
         raise OSError(f"{' '.join(arguments[-3:])} failed: {said[-1] if said else 'no message'}")
-    return finished.stdout.splitlines()[-1], said
+    return printed[-1], said
 
 
 def fresh_figures(module: str, *arguments: str, **environment: str) -> Figures:

@@ -7,7 +7,6 @@ import time
 import numpy as np
 import typer
 
-from backpass.engine import loop
 from backpass.engine.kernels import cache, compiler
 
 
@@ -15,8 +14,10 @@ def warm_up() -> None:
     """Compile every kernel for float32 and float64 into the cache of this machine."""
     start = time.perf_counter()
     compiler.prepare_calls()
-    loop.run.address()
     made = 0
+    for loop in compiler.RAW:
+        loop.address()
+        made += 1
     for each in compiler.ALL:
         for dtype in (np.float32, np.float64):
             each.address(dtype)

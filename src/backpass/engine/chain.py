@@ -11,10 +11,12 @@ import numpy as np
 MOST_PARTITIONS = 16
 CACHE_BYTES = 512 * 1024  # what the activations of a block may take: they stay in a core's second-level cache
 SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
-WORTH_A_THREAD = 250_000  # multiplications that take longer than handing them to another thread (about 5 us)
+WORTH_A_THREAD = (
+    250_000  # multiplications that take longer (about 5 us) than handing them to another thread and back (2)
+)
 ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core
 ROWS_OF_MANY = 256
-# Parameters that are moved by themselves: Adam takes 10 us for them, and asking another thread takes 2.
+# Parameters of a slice: Adam takes 10 us for them.
 SLICE, MOST_SLICES = 32_768, 16
 # Weights from which BLAS's own threads beat splitting the batch: 784-1024-1024-10 with 256 rows took 13.8 ms a step
 # against 21.0, 784-512-10 with 128 rows 2.2 ms against 1.9 (two cores).

@@ -3,9 +3,10 @@
 A step walks one batch. The batch is cut into *partitions*, each with a gradient buffer of its own, and a partition into
 *blocks* of rows whose activations stay in the cache. For each block the table of calls is walked once: forward through
 the layers, the loss, backward in reverse. The partitions' gradients are added up in their order; then come the calls
-on the whole of parameters and gradients: penalties, clipping, the optimizer, the moving average of the weights.
+on all gradients, penalties and clipping, and at last the optimizer and the moving average of the weights, which go
+through the parameters in *slices*.
 
-How a batch is cut depends on sizes only. Which thread computes a partition is decided by who is free (`share_out`), so
+How all this is cut depends on sizes only. Which thread does a piece is decided by who is free (`share_out`), so
 one thread or two give the same bits, and a thread that is kept from its core by another process holds up nobody: the
 others take what it has not begun (docs/decisions/0002).
 """
@@ -89,6 +90,7 @@ from backpass.engine.shuffling import shuffle
     STATUS,
     WORK,  # what is shared out now, WALK or MOVE
     PIECES,  # and into how many pieces
+    WALKERS,  # how many workers have a part of the table: the others move slices only
     ORDERS,  # address of what each worker is to do: a record of `do_piece`
     ORDER_OF_ALL,  # address of a record of `do_all`
     HELPERS,  # how many threads beside this one may be asked
@@ -96,7 +98,7 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(53)
+) = range(54)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -108,7 +110,7 @@ WALK, MOVE = range(2)  # partitions, slices
 # An order, a cache line: address of the kernel that carries it out, of the plan, the worker, the piece.
 (ORDER_KERNEL, ORDER_PLAN, ORDER_WORKER, ORDER_PIECE) = range(4)
 ORDER_WORDS = 8
-# A worker's part of the table: this header, then its records.
+# The part of the table of a worker that walks: this header, then its records.
 (OWN_X, OWN_Y, OWN_OUT, COUNTERS, SCALES, SAMPLE_LOSSES) = range(6)
 WORKER_WORDS = 8
 # A patch: word of the worker's part, what its address follows, and how far behind.
@@ -116,7 +118,7 @@ PATCH_WORDS = 3
 INPUT, TARGET, OUTPUT, GRADIENT_OF = range(4)
 
 PIECE_BITS = 16
-ALL_CLAIMED = (1 << PIECE_BITS) - 1
+LEFT = (1 << PIECE_BITS) - 1
 SPINS = 2000  # about 50 us of waiting before a thread gives its core away
 NAPS = 20  # of 50 us, before they grow to 500: somebody works alone, maybe BLAS with threads of its own
 # The processor's clock counts about 2.5 a nanosecond: 0.2 ms, 4 ms (at most 64 times that), 40 ms.
@@ -205,11 +207,18 @@ def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
 
 
 @helper
+def note(plan, failed):  # type: ignore[no-untyped-def]
+    """Take down what a call has said."""
+    if failed != 0:
+        plan[STATUS] = FAILED
+
+
+@helper
 def move_slice(plan, piece):  # type: ignore[no-untyped-def]
     """The optimizer's calls on one slice of the parameters."""
     first = plan[SLICE_RECORDS] + piece * plan[SLICE_COUNT] * 8 * RECORD_WORDS
     for index in range(plan[SLICE_COUNT]):
-        call(first + index * 8 * RECORD_WORDS)
+        note(plan, call(first + index * 8 * RECORD_WORDS))
 
 
 @raw_kernel
@@ -230,24 +239,27 @@ def do_piece(address: int, unused: int) -> None:
 def give_order(plan, worker, piece):  # type: ignore[no-untyped-def]
     address = plan[ORDERS] + 8 * ORDER_WORDS * worker
     integers_at(address, ORDER_WORDS)[ORDER_PIECE] = piece
-    call(address)
+    note(plan, call(address))
 
 
 @helper
 def share_out(plan, address):  # type: ignore[no-untyped-def]
-    """Let helpers claim pieces, take what is left, wait for the last. The claim word is (turn, next piece)."""
+    """Let helpers claim pieces, take what is left, wait for the last.
+
+    The claim word is (turn, pieces left): 0 pieces mean that there is nothing to claim, whatever the plan says.
+    """
     claim, done = address + 8 * CLAIM, address + 8 * DONE
     atomics.store(done, 0)
     turn = (atomics.load(claim) >> PIECE_BITS) + 1
-    atomics.store(claim, turn << PIECE_BITS)
+    atomics.store(claim, (turn << PIECE_BITS) | plan[PIECES])
     own, begun = 0, atomics.cycles()
     while True:
         word = atomics.load(claim)
-        piece = word & ALL_CLAIMED
-        if piece >= plan[PIECES]:
+        left = word & LEFT
+        if left == 0:
             break
-        if atomics.exchange_if(claim, word, word + 1):
-            give_order(plan, 0, piece)
+        if atomics.exchange_if(claim, word, word - 1):
+            give_order(plan, 0, plan[PIECES] - left)
             own += 1
     ready = atomics.cycles()
     patience = 2 * (ready - begun) + STALL_CYCLES
@@ -279,7 +291,7 @@ def do_all(address: int, unused: int) -> None:
 @helper
 def all_of(plan, work, pieces):  # type: ignore[no-untyped-def]
     plan[WORK], plan[PIECES] = work, pieces
-    call(plan[ORDER_OF_ALL])
+    note(plan, call(plan[ORDER_OF_ALL]))
 
 
 @helper
@@ -313,7 +325,7 @@ def finish_step(plan):  # type: ignore[no-untyped-def]
         ahead = plan[STEP] - plan[RATES_FIRST]
         floats_at(plan[LEARNING_RATE], 1)[0] = floats_at(plan[RATES], ahead + 1)[ahead]
     for index in range(plan[FINISH_COUNT]):
-        call(plan[FINISH] + index * 8 * RECORD_WORDS)
+        note(plan, call(plan[FINISH] + index * 8 * RECORD_WORDS))
     all_of(plan, MOVE, plan[SLICES])
 
 
@@ -334,6 +346,8 @@ def train(plan):  # type: ignore[no-untyped-def]
         weight = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)[plan[PARTITIONS]]
         floats_at(plan[EPOCH_LOSSES], epoch + 1)[epoch] += loss * weight
         finish_step(plan)
+        if plan[STATUS] != FINE:
+            return
         plan[STEP] += 1
 
 
@@ -344,15 +358,15 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
     idle = 0
     while atomics.load(stop) == 0:
         word = atomics.load(claim)
-        piece = word & ALL_CLAIMED
-        if piece >= plan[PIECES]:
+        left = word & LEFT
+        if left == 0 or (plan[WORK] == WALK and worker >= plan[WALKERS]):
             idle += 1
             if idle < SPINS:
                 atomics.pause()
             else:
                 atomics.sleep(50 if idle < SPINS + NAPS else 500)
-        elif atomics.exchange_if(claim, word, word + 1):
-            give_order(plan, worker, piece)
+        elif atomics.exchange_if(claim, word, word - 1):  # so the work is still that of this turn
+            give_order(plan, worker, plan[PIECES] - left)
             atomics.add(done, 1)
             idle = 0
 

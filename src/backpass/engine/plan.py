@@ -21,7 +21,8 @@ from backpass.engine.kernels.calls import RECORD_WORDS
 from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
 from backpass.layers.view import View
 
-ALIGNMENT = 64
+ALIGNMENT = 64  # bytes
+LINE = 64  # parameters, of which slices have a multiple: no two threads write into one cache line
 MOST_KEPT = 8  # sizes for which a network keeps its plans
 
 
@@ -94,7 +95,7 @@ class Plan:
         whole = backward and chain.couples_samples
         partitions, block = 1 if whole else chain.partitions(rows), rows if whole else chain.block(rows)
         self.workers = min(workers, max(partitions, chain.slices if kind == "train" else 1))
-        walkers = self.workers if partitions > 1 else 1
+        walkers = min(self.workers, partitions)
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
@@ -105,6 +106,7 @@ class Plan:
         patches[:] = self.patches
         self.set(
             partitions=partitions,
+            walkers=walkers,
             block=block,
             table=table.ctypes.data,
             table_bytes=table.nbytes // walkers,
@@ -115,7 +117,6 @@ class Plan:
             epoch_losses=self.epoch_losses.ctypes.data,
             mode=loop.GRADIENT if backward else loop.EVALUATE,
         )
-        self.words[loop.CLAIM] = loop.ALL_CLAIMED
         orders = self.buffer((self.workers + 1, loop.ORDER_WORDS), np.int64)
         orders[:, loop.ORDER_KERNEL], orders[:, loop.ORDER_PLAN] = loop.do_piece.address(), self.address
         orders[:, loop.ORDER_WORKER] = range(self.workers + 1)
@@ -165,13 +166,13 @@ class Plan:
         while whole and whole[-1][0].elementwise:
             alike.insert(0, whole.pop())
         assert self.chain.parameters is not None
-        size, slices = self.chain.parameters.size, self.chain.slices
-        ends = [ALIGNMENT * (size * piece // slices // ALIGNMENT) for piece in range(slices)] + [size]
-        pieces = [
-            (made, {name: array[first:end] if array.shape == (size,) else array for name, array in arrays.items()})
-            for first, end in pairwise(ends)
-            for made, arrays in alike
-        ]
+        size, slices = self.chain.parameters.size, self.chain.slices if alike else 1
+        ends = [LINE * (size * piece // slices // LINE) for piece in range(slices)] + [size]
+        pieces = []
+        for first, end in pairwise(ends):
+            for made, arrays in alike:
+                cut = {name: arrays[name][first:end] for name in made.vectors}
+                pieces.append((made, arrays | cut))
         self.set(finish=self.records_alone(whole), finish_count=len(whole))
         self.set(slices=slices, slice_records=self.records_alone(pieces), slice_count=len(alike))
 

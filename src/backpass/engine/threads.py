@@ -1,4 +1,4 @@
-"""Threads: helpers that walk partitions beside the main thread, and how many threads BLAS may use meanwhile.
+"""Threads: helpers that do pieces of a step beside the main thread, and how many threads BLAS may use meanwhile.
 
 Helpers live for one fit, so that a forked child has none to miss, and no OpenMP library is needed.
 """

@@ -21,6 +21,7 @@ def start(case: Case, threads: int) -> tuple[Run, Loss]:
             return inputs * ((torch.rand_like(inputs) >= case.dropout) * (1 / (1 - case.dropout)))
 
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # as ours does
     activation = {"relu": nn.ReLU, "tanh": nn.Tanh}[case.activation]
     layers: list[Any] = []
     for weights in case.weights():

@@ -19,6 +19,7 @@ def start(case: Case, threads: int) -> tuple[Run, Loss]:
 
     torch.compiler.reset()  # without guards a step of an earlier network would be taken for this one
     torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)  # as ours does
     parameters = []
     for weights in case.weights():
         parameters += [torch.from_numpy(weights.T.copy()), torch.zeros(weights.shape[1])]

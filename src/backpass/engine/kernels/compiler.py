@@ -52,6 +52,7 @@ HELPERS: list[tuple[FunctionType, dict[str, Any]]] = []  # functions that kernel
 
 
 ALL: list[Kernel] = []  # every kernel on arrays, for `backpass warm-up`
+RAW: list[Kernel] = []  # and every other
 
 
 class Vector:
@@ -72,6 +73,7 @@ KINDS: dict[str, tuple[int, str | None, bool]] = {
     "settings": (1, "float64", False),
     "counters": (1, "int64", False),
 }
+VECTOR = (1, None, False)  # all parameters, or as many numbers of another kind
 # What stands in `counters`: the step (from 1), 1 while training, the first row of the block within its batch, and
 # whether running statistics are to learn from this batch.
 COUNT_STEP, COUNT_TRAINING, COUNT_ROW, COUNT_LEARNING = range(4)
@@ -80,7 +82,7 @@ COUNTER_WORDS = 4
 
 def kind_of(parameter: inspect.Parameter) -> tuple[int, str | None, bool]:
     if parameter.annotation in (Vector, "Vector"):
-        return 1, None, False
+        return VECTOR
     return KINDS.get(parameter.name, (2, None, False))
 
 
@@ -104,6 +106,7 @@ class Kernel:
         self.arguments = tuple(parameters)
         self.kinds = tuple(kind_of(parameter) for parameter in parameters.values())
         self.of = attrgetter(*self.arguments)  # the arguments, found by name on an object
+        self.vectors = [name for name, kind in zip(self.arguments, self.kinds, strict=True) if kind == VECTOR]
         self.own = [name for name in self.arguments if name not in FLOWING]  # those that a part brings along
         self.addresses: dict[str, int] = {}  # of the machine code in this process, by dtype
 
@@ -158,7 +161,8 @@ def elementwise(made: Kernel) -> Kernel:
 
 def raw_kernel(function: Callable[[int, int], None]) -> Kernel:
     """Make a kernel that takes two int64: the engine's own loops."""
-    return Kernel(function, raw=True)  # type: ignore[arg-type]
+    RAW.append(Kernel(function, raw=True))  # type: ignore[arg-type]
+    return RAW[-1]
 
 
 def helper(function: F) -> F:

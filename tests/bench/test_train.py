@@ -73,7 +73,7 @@ def test_what_is_printed_fits_in_80_columns(measured, capsys, monkeypatch):
     assert max(map(len, lines)) <= 80
     assert not [line for line in lines if "…" in line]
     assert sum(line.split()[:1] == ["sklearn"] and line.split()[1:] == ["-"] * 7 for line in lines) == 2
-    assert "Core-microseconds: 100,000 (1), 100,000 (2); goals 950, 740 (SimpleChains.jl)." in lines
+    assert "Core-microseconds: 100,000 (1), 100,000 (2); goal 950, SimpleChains.jl 740." in lines
 
 
 def test_peers_that_skip_work_are_found(monkeypatch, measured):

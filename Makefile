@@ -23,9 +23,14 @@ lint: $(VENV)/.dev
 bounds: $(VENV)/.dev  # the tests of everything that compiles, with every index checked
 	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -m "not long" tests/engine tests/layers tests/losses tests/fusions tests/optimizers
 
-bench: $(VENV)/.bench
+bench: $(VENV)/.bench  # an hour on two cores, with nothing else running
 	$(BIN)/backpass bench fusion
 	$(BIN)/backpass bench train --json bench/results/train.json
+	$(BIN)/backpass bench calls --json bench/results/calls.json
+	$(BIN)/backpass bench start --json bench/results/start.json
+	$(BIN)/backpass bench memory --json bench/results/memory.json
+	$(BIN)/backpass bench busy --json bench/results/busy.json
+	$(BIN)/backpass bench growth --json bench/results/growth.json --picture docs/pictures/growth.png
 
 # One file a set of extras says that it is installed; pyproject.toml is what it depends on.
 $(VENV)/.cli $(VENV)/.dev $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(VENV)/bin/python

@@ -172,8 +172,8 @@ def test_other_cases_of_the_file_stay_and_measured_ones_are_replaced(measured, t
     assert "anew" not in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["processor", "versions", "commit"])
-def test_figures_of_another_machine_or_another_commit_do_not_stay(name, measured, tmp_path, capsys):
+@pytest.mark.parametrize("name", ["processor", "cores", "python", "versions"])
+def test_figures_of_another_machine_do_not_stay(name, measured, tmp_path, capsys):
     file = tmp_path / "runs.json"
     train.main(["table"], ["numpy"], 1, [1], file)
     earlier = json.loads(file.read_text(encoding="utf-8"))

@@ -135,8 +135,7 @@ def test_moving_the_parameters_in_slices_changes_no_bit(monkeypatch, optimizer, 
 
 def test_a_helper_moves_slices_too():
     network = classifier(301, 299, 3)
-    plan = Plan(network.chain(labels=True), 8, "train", workers=2)
-    assert plan.words[loop.PARTITIONS] == 1
+    plan = Plan(network.chain(labels=True), 128, "train", workers=2)
     assert plan.workers == 2
     moved = [np.zeros(network.parameters.size, np.float32) for _ in range(4)]
     arrays = dict(zip(("parameters", "gradients", "first_moment", "second_moment"), moved, strict=True))

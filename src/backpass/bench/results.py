@@ -15,7 +15,7 @@ from backpass.bench.cases import CASES
 from backpass.files.model import write_whole
 
 PACKAGES = ("numpy", "scipy", "numba", "torch", "jax", "scikit-learn", "tinygrad")
-SAME = ("processor", "cores", "python", "versions", "commit")  # figures stand side by side only if these are equal
+SAME = ("processor", "cores", "python", "versions")  # figures stand side by side only if these are equal
 
 
 def machine() -> dict[str, Any]:

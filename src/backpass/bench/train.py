@@ -103,7 +103,13 @@ def main(
         made = CASES[name]()
         runs, absent = measure_in_turn(made, peers, repeats, threads, console)
         check_losses(made, runs)
-        results["cases"][name] = {"sizes": made.sizes, "batch": made.batch, "checked": made.checked, "runs": runs}
+        results["cases"][name] = {
+            "commit": results["machine"]["commit"],  # of this case: others may have been measured earlier
+            "sizes": made.sizes,
+            "batch": made.batch,
+            "checked": made.checked,
+            "runs": runs,
+        }
         if file is not None:
             keep(file, results)
         print_case(console, made, runs, absent)

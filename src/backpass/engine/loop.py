@@ -90,7 +90,6 @@ from backpass.engine.shuffling import shuffle
     STATUS,
     WORK,  # what is shared out now, WALK or MOVE
     PIECES,  # and into how many pieces
-    WALKERS,  # how many workers have a part of the table: the others move slices only
     ORDERS,  # address of what each worker is to do: a record of `do_piece`
     ORDER_OF_ALL,  # address of a record of `do_all`
     HELPERS,  # how many threads beside this one may be asked
@@ -98,7 +97,7 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(54)
+) = range(53)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -110,7 +109,7 @@ WALK, MOVE = range(2)  # partitions, slices
 # An order, a cache line: address of the kernel that carries it out, of the plan, the worker, the piece.
 (ORDER_KERNEL, ORDER_PLAN, ORDER_WORKER, ORDER_PIECE) = range(4)
 ORDER_WORDS = 8
-# The part of the table of a worker that walks: this header, then its records.
+# A worker's part of the table: this header, then its records.
 (OWN_X, OWN_Y, OWN_OUT, COUNTERS, SCALES, SAMPLE_LOSSES) = range(6)
 WORKER_WORDS = 8
 # A patch: word of the worker's part, what its address follows, and how far behind.
@@ -120,7 +119,6 @@ INPUT, TARGET, OUTPUT, GRADIENT_OF = range(4)
 PIECE_BITS = 16
 LEFT = (1 << PIECE_BITS) - 1
 SPINS = 2000  # about 50 us of waiting before a thread gives its core away
-NAPS = 20  # of 50 us, before they grow to 500: somebody works alone, maybe BLAS with threads of its own
 # The processor's clock counts about 2.5 a nanosecond: 0.2 ms, 4 ms (at most 64 times that), 40 ms.
 STALL_CYCLES, SOLO_CYCLES, MOST_STALLS, AGAIN_CYCLES = 500_000, 10_000_000, 6, 100_000_000
 
@@ -359,13 +357,13 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
     while atomics.load(stop) == 0:
         word = atomics.load(claim)
         left = word & LEFT
-        if left == 0 or (plan[WORK] == WALK and worker >= plan[WALKERS]):
+        if left == 0:
             idle += 1
             if idle < SPINS:
                 atomics.pause()
             else:
-                atomics.sleep(50 if idle < SPINS + NAPS else 500)
-        elif atomics.exchange_if(claim, word, word - 1):  # so the work is still that of this turn
+                atomics.sleep(50)  # of longer naps a virtual core wakes up too late: table, 230 us a step, took 410
+        elif atomics.exchange_if(claim, word, word - 1):
             give_order(plan, worker, plan[PIECES] - left)
             atomics.add(done, 1)
             idle = 0

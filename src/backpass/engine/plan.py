@@ -77,7 +77,8 @@ class Plan:
         "predict" needs no loss; the table of the last two goes back through the layers behind it. All but "train" are
         run by `run_on`, and refuse samples that are not finite.
     workers : int
-        Threads that may work at it at once, this one included; no more than there are partitions or slices.
+        Threads that may work at it at once, this one included; no more than there are partitions: for slices alone
+        none is started, since where BLAS has threads of its own (1024-2048-2048-1000) it would be in their way.
     gather : bool
         Whether rows are taken in an order of their own.
     """
@@ -94,22 +95,20 @@ class Plan:
         self.patches: list[tuple[int, int, int]] = []  # of any one worker: they are the same for all
         whole = backward and chain.couples_samples
         partitions, block = 1 if whole else chain.partitions(rows), rows if whole else chain.block(rows)
-        self.workers = min(workers, max(partitions, chain.slices if kind == "train" else 1))
-        walkers = min(self.workers, partitions)
+        self.workers = workers = min(workers, partitions)
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
-        tables = [self.table(block, kind, gather) for _ in range(walkers)]
-        table = self.buffer((walkers, len(tables[0])), np.int64)
+        tables = [self.table(block, kind, gather) for _ in range(workers)]
+        table = self.buffer((workers, len(tables[0])), np.int64)
         table[:] = tables
         patches = self.buffer((len(self.patches), loop.PATCH_WORDS), np.int64)
         patches[:] = self.patches
         self.set(
             partitions=partitions,
-            walkers=walkers,
             block=block,
             table=table.ctypes.data,
-            table_bytes=table.nbytes // walkers,
+            table_bytes=table.nbytes // workers,
             calls=(len(tables[0]) - loop.WORKER_WORDS) // RECORD_WORDS,
             patches=patches.ctypes.data,
             patch_count=len(patches),

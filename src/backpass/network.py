@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy import ndarray
 
 from backpass import checks, figures, training
 from backpass.engine.chain import Chain
@@ -360,7 +361,7 @@ class Network:
     def _plain(self, X: Any) -> bool:
         """Whether the engine may be handed X as it is: it looks itself whether it is contiguous and finite."""
         return (
-            X.__class__ is np.ndarray
+            X.__class__ is ndarray
             and X.dtype is self.dtype
             and X.ndim == 2
             and X.shape[1] == self.widths[0]
@@ -370,7 +371,7 @@ class Network:
 
     def _plain_labels(self, y: Any, X: np.ndarray) -> bool:
         """Whether the loss's kernels may be handed these labels as they are: they look themselves at their range."""
-        fits = y.__class__ is np.ndarray and y.dtype is checks.INT64 and y.ndim == 1 and len(y) == len(X)
+        fits = y.__class__ is ndarray and y.dtype is checks.INT64 and y.ndim == 1 and len(y) == len(X)
         return fits and self.loss.labels_as_they_are and y.flags.c_contiguous and y.flags.aligned
 
     def _ask(
@@ -397,10 +398,12 @@ class Network:
             if X is arrays[0]:
                 raise IndexError("a kernel read outside one of its arrays")
             return self._ask(kind, (X, *arrays[1:]), weights, step)  # it was not contiguous
-        loss = plan.epoch_losses.item()
-        gradient = plan.chain.gradients.copy() if kind == "gradient" else plan.epoch_losses  # type: ignore[union-attr]
+        asked = plan.epoch_losses
+        loss = 0.0 if kind == "predict" else asked.item()
+        if kind == "gradient":
+            asked = plan.chain.gradients.copy()  # type: ignore[union-attr]
         self._plans.give(key, plan)
-        return loss, gradient
+        return loss, asked
 
     def chain(self, *, labels: bool = False, loss: bool = True) -> Chain:
         """The layers and the loss as the engine runs them: a last activation that the loss takes over is left to it."""

@@ -23,7 +23,7 @@ from backpass.bench.results import machine
 from backpass.bench.trainers import clouds, seconds_of, steps_that_last, trainer
 
 GOAL = 1.5  # times the trend, or the trend times as much
-SECONDS = 0.1  # that a measurement lasts; where a step takes longer, it is one step
+SECONDS = 0.1  # that a measurement lasts, or 5 steps
 ROWS = 4096  # at least so many, so that a small batch is not always the same one
 BATCHES = [2**power for power in range(17)]
 WIDTHS = [2**power for power in range(3, 13)]

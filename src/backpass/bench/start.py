@@ -19,17 +19,11 @@ from backpass.bench.cost_table import Quantity, print_table, quantity
 from backpass.bench.peers import PEERS
 from backpass.bench.results import machine
 from backpass.bench.trainers import clouds, trainer
-from backpass.bench.turns import Figures, fresh_process, in_turn, installed
+from backpass.bench.turns import Figures, fresh_process, import_seconds, in_turn, installed
 
 OTHERS = ("torch", "jax", "sklearn")
 GOALS = {"import": 0.4, "first_fit": 6.0, "first_step": 0.1}  # seconds
 SIZES, BATCH = (50, 128, 128, 2), 256
-
-
-def import_seconds(peer: str) -> float:
-    module = "sklearn.neural_network" if peer == "sklearn" else peer
-    script = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
-    return float(fresh_process("-c", script)[0])
 
 
 def first_step(peer: str, cache: str) -> Figures:
@@ -43,7 +37,7 @@ def main(peers: list[str], repeats: int = 5) -> dict[str, Any]:
     present = installed(peers, OTHERS)
 
     def measure(peer: str) -> Figures:
-        figures: Figures = {"import": import_seconds(peer)}
+        figures: Figures = {"import": import_seconds(PEERS[peer].module)}
         if not PEERS[peer].suits(clouds(SIZES, BATCH, BATCH)):
             return figures
         with TemporaryDirectory() as cache:

@@ -10,8 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from backpass.bench.cases import Case
-
-Runs = dict[str, list[dict[str, float]]]  # of each peer, by its name and its number of threads
+from backpass.bench.turns import Runs
 
 
 def medians(runs: Runs, key: str) -> dict[str, float]:

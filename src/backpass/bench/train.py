@@ -12,8 +12,8 @@ from rich.console import Console
 from backpass.bench.cases import CASES, Case
 from backpass.bench.peers import PEERS
 from backpass.bench.results import keep, kept, machine, prepare
-from backpass.bench.step_table import Runs, print_case
-from backpass.bench.turns import fresh_figures, fresh_process
+from backpass.bench.step_table import print_case
+from backpass.bench.turns import Runs, fresh_figures, import_seconds
 from backpass.checks import one_of, positive_integer
 
 SAME_LOSS = 1e-3
@@ -24,9 +24,7 @@ def one_run(case: str, peer: str, threads: int) -> dict[str, float]:
     figures = fresh_figures("measure", case, peer, str(threads))
     if peer == "floor":
         return figures
-    timed_import = f"import time; start = time.perf_counter(); import {PEERS[peer].module}"
-    seconds, _ = fresh_process("-c", f"{timed_import}; print(time.perf_counter() - start)")
-    return {**figures, "import_seconds": float(seconds)}
+    return {**figures, "import_seconds": import_seconds(PEERS[peer].module)}
 
 
 def routes(peers: list[str], threads: list[int]) -> list[tuple[str, str, int]]:

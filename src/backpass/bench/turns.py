@@ -34,6 +34,11 @@ def fresh_figures(module: str, *arguments: str, **environment: str) -> Figures:
     return json.loads(fresh_process("-m", f"backpass.bench.{module}", *arguments, **environment)[0])
 
 
+def import_seconds(module: str) -> float:
+    script = f"import time; start = time.perf_counter(); import {module}; print(time.perf_counter() - start)"
+    return float(fresh_process("-c", script)[0])
+
+
 def in_turn(names: Iterable[str], rounds: int, measure: Callable[[str], Figures]) -> Runs:
     """A B C, A B C, ..."""
     runs: Runs = {name: [] for name in names}

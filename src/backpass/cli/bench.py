@@ -41,7 +41,7 @@ def train(
 ) -> None:
     """Time training steps in turn with PyTorch, JAX, scikit-learn and NumPy (extra "bench") and the floor under all.
 
-    The file is written after every case. Other cases in it stay, if processor, versions and commit are the same.
+    The file is written after every case. Other cases in it stay, if processor, cores and versions are the same.
     """
     from backpass.bench import train
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from backpass.engine.kernels import add_segment, begin_sums, end_sums, flat, kernel, repeated, scratch, segment
-from backpass.engine.kernels.segments import SEGMENT
+from backpass.engine.kernels import flat, kernel
+from backpass.engine.kernels.segments import SEGMENT, add_segment, begin_sums, end_sums, repeated, scratch, segment
 
 SHAPES = [(1, 1), (5, 1), (7, 2), (300, 3), (300, 4), (129, 7), (9, 63), (9, 64), (5, 65), (3, 127), (2, 200)]
 

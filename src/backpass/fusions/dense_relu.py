@@ -8,17 +8,7 @@ Backward                                    dvalues = dL/d output, (N, M)
     dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
 """
 
-from backpass.engine.kernels import (
-    add_segment,
-    begin_sums,
-    end_sums,
-    flat,
-    kernel,
-    multiply,
-    repeated,
-    scratch,
-    segment,
-)
+from backpass.engine.kernels import back_through, bias_and, helper, kernel, multiply, scratch
 from backpass.fusions.dense_activation import DenseActivation, multiply_back
 from backpass.layers import dense, relu
 from backpass.layers.dense import Dense
@@ -33,31 +23,30 @@ def backward(inputs, weights, output, dvalues):
     return dense.backward(inputs, weights, relu.backward(output, dvalues))
 
 
+@helper
+def activation(value, one):
+    zero = one - one
+    return zero if value <= zero else value  # NaN has to pass
+
+
+@helper
+def derivative(output, dvalue, one):
+    zero = one - one
+    return dvalue if output > zero else zero
+
+
+finish, go_back = bias_and(activation), back_through(derivative)
+
+
 @kernel
 def forward_kernel(inputs, weights, biases, output):
-    zero = output.dtype.type(0)
     multiply(inputs, weights, output, False)
-    numbers, length = flat(output), segment(output.shape[1])
-    bias = repeated(flat(biases), scratch(biases))
-    for begin in range(0, numbers.size, length):
-        part = numbers[begin : begin + length]
-        for i in range(part.size):
-            value = part[i] + bias[i]
-            part[i] = zero if value <= zero else value  # NaN has to pass
+    finish(output, biases, scratch(biases))
 
 
 @kernel
 def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
-    zero = output.dtype.type(0)
-    outputs, incoming, dsums, length = flat(output), flat(dvalues), flat(saved), segment(saved.shape[1])
-    sums = begin_sums(flat(dbiases), scratch(dbiases))
-    for begin in range(0, dsums.size, length):
-        part, y, dy = dsums[begin : begin + length], outputs[begin : begin + length], incoming[begin : begin + length]
-        for i in range(part.size):
-            dvalue = dy[i]  # read in any case, as in layers/relu.py
-            part[i] = dvalue if y[i] > zero else zero
-        add_segment(part, sums)
-    end_sums(sums, flat(dbiases))
+    go_back(output, dvalues, saved, dbiases, scratch(dbiases))
     multiply_back(inputs, weights, saved, dweights, dinputs)
 
 

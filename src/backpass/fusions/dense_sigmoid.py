@@ -8,17 +8,7 @@ Backward                                    dvalues = dL/d output, (N, M)
     dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
 """
 
-from backpass.engine.kernels import (
-    add_segment,
-    begin_sums,
-    end_sums,
-    flat,
-    kernel,
-    multiply,
-    repeated,
-    scratch,
-    segment,
-)
+from backpass.engine.kernels import back_through, bias_and, helper, kernel, multiply, scratch
 from backpass.fusions.dense_activation import DenseActivation, multiply_back
 from backpass.layers import dense, sigmoid
 from backpass.layers.dense import Dense
@@ -34,29 +24,23 @@ def backward(inputs, weights, output, dvalues):
     return dense.backward(inputs, weights, sigmoid.backward(output, dvalues))
 
 
+@helper
+def derivative(output, dvalue, one):
+    return dvalue * output * (one - output)
+
+
+finish, go_back = bias_and(sigmoid_of), back_through(derivative)
+
+
 @kernel
 def forward_kernel(inputs, weights, biases, output):
-    one = output.dtype.type(1)
     multiply(inputs, weights, output, False)
-    numbers, length = flat(output), segment(output.shape[1])
-    bias = repeated(flat(biases), scratch(biases))
-    for begin in range(0, numbers.size, length):
-        part = numbers[begin : begin + length]
-        for i in range(part.size):
-            part[i] = sigmoid_of(part[i] + bias[i], one)
+    finish(output, biases, scratch(biases))
 
 
 @kernel
 def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
-    one = output.dtype.type(1)
-    outputs, incoming, dsums, length = flat(output), flat(dvalues), flat(saved), segment(saved.shape[1])
-    sums = begin_sums(flat(dbiases), scratch(dbiases))
-    for begin in range(0, dsums.size, length):
-        part, y, dy = dsums[begin : begin + length], outputs[begin : begin + length], incoming[begin : begin + length]
-        for i in range(part.size):
-            part[i] = dy[i] * y[i] * (one - y[i])
-        add_segment(part, sums)
-    end_sums(sums, flat(dbiases))
+    go_back(output, dvalues, saved, dbiases, scratch(dbiases))
     multiply_back(inputs, weights, saved, dweights, dinputs)
 
 

@@ -19,14 +19,13 @@ import numpy as np
 from backpass import checks
 from backpass.engine.kernels import (
     add_column_sums,
-    flat,
+    bias_and,
+    helper,
     kernel,
     multiply,
     multiply_left_transposed,
     multiply_right_transposed,
-    repeated,
     scratch,
-    segment,
 )
 from backpass.initializers import INITIALIZERS, SCALES
 from backpass.layers.layer import Layer
@@ -44,15 +43,18 @@ def backward(inputs, weights, dvalues):
     return dweights, dbiases, dinputs
 
 
+@helper
+def unchanged(value, one):
+    return value
+
+
+add_biases = bias_and(unchanged)
+
+
 @kernel
 def forward_kernel(inputs, weights, biases, output):
     multiply(inputs, weights, output, False)
-    numbers, length = flat(output), segment(output.shape[1])
-    bias = repeated(flat(biases), scratch(biases))
-    for begin in range(0, numbers.size, length):
-        part = numbers[begin : begin + length]
-        for i in range(part.size):
-            part[i] += bias[i]
+    add_biases(output, biases, scratch(biases))
 
 
 @kernel

@@ -19,18 +19,14 @@ from backpass.engine.kernels.matrix import (
     multiply_right_transposed,
 )
 from backpass.engine.kernels.random import random_bits, random_bits_32
-from backpass.engine.kernels.segments import add_segment, begin_sums, end_sums, repeated, scratch, segment
+from backpass.engine.kernels.segments import back_through, bias_and, scratch
 
 __all__ = [
     "Kernel",
     "Vector",
     "add_column_sums",
-    "add_segment",
-    "begin_sums",
-    "end_sums",
-    "repeated",
-    "scratch",
-    "segment",
+    "back_through",
+    "bias_and",
     "elementwise",
     "erf",
     "exact_helper",
@@ -48,5 +44,6 @@ __all__ = [
     "normal_tail_ratio",
     "random_bits",
     "random_bits_32",
+    "scratch",
     "tanh",
 ]

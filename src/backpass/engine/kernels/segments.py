@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backpass.engine.kernels.calls import flat
 from backpass.engine.kernels.compiler import helper
 
 SEGMENT = 64
@@ -29,30 +30,49 @@ def segment(columns):  # type: ignore[no-untyped-def]
 
 
 @helper
-def repeated(row, scratch):  # type: ignore[no-untyped-def]
+def repeated(row, place):  # type: ignore[no-untyped-def]
     """The numbers of a row (M,) for each place of a segment."""
     if row.size >= SEGMENT:
         return row
     for begin in range(0, segment(row.size), row.size):
         for m in range(row.size):
-            scratch[begin + m] = row[m]
-    return scratch
+            place[begin + m] = row[m]
+    return place
+
+
+def bias_and(activation):  # type: ignore[no-untyped-def]
+    """A helper `(output, biases, place)`: output (N, M) = activation(output + biases, 1), biases (1, M).
+
+    activation: a helper of a number and 1 in its dtype. A kernel has to be written out, for its name is its identity.
+    """
+
+    @helper
+    def finish(output, biases, place):  # type: ignore[no-untyped-def]
+        one = output.dtype.type(1)
+        numbers, length = flat(output), segment(output.shape[1])
+        bias = repeated(flat(biases), place)
+        for begin in range(0, numbers.size, length):
+            part = numbers[begin : begin + length]
+            for i in range(part.size):
+                part[i] = activation(part[i] + bias[i], one)
+
+    return finish
 
 
 @helper
-def begin_sums(out, scratch):  # type: ignore[no-untyped-def]
+def begin_sums(out, place):  # type: ignore[no-untyped-def]
     """Where segments are added up, place by place; `end_sums` adds that to out (M,)."""
     if out.size >= SEGMENT:
         return out
-    for i in range(scratch.size):
-        scratch[i] = 0
-    return scratch
+    for i in range(place.size):
+        place[i] = 0
+    return place
 
 
 @helper
-def add_segment(segment, sums):  # type: ignore[no-untyped-def]
-    for i in range(segment.size):
-        sums[i] += segment[i]
+def add_segment(part, sums):  # type: ignore[no-untyped-def]
+    for i in range(part.size):
+        sums[i] += part[i]
 
 
 @helper
@@ -61,3 +81,25 @@ def end_sums(sums, out):  # type: ignore[no-untyped-def]
         for begin in range(0, segment(out.size), out.size):
             for m in range(out.size):
                 out[m] += sums[begin + m]
+
+
+def back_through(derivative):  # type: ignore[no-untyped-def]
+    """A helper `(output, dvalues, dsums, dbiases, place)`: dsums (N, M) from both, and their sum added to dbiases.
+
+    derivative: a helper of a number of the output, one of dvalues, and 1 in their dtype.
+    """
+
+    @helper
+    def go_back(output, dvalues, dsums, dbiases, place):  # type: ignore[no-untyped-def]
+        one = output.dtype.type(1)
+        outputs, incoming, numbers, length = flat(output), flat(dvalues), flat(dsums), segment(dsums.shape[1])
+        sums = begin_sums(flat(dbiases), place)
+        for begin in range(0, numbers.size, length):
+            end = begin + length
+            part, y, dy = numbers[begin:end], outputs[begin:end], incoming[begin:end]
+            for i in range(part.size):
+                part[i] = derivative(y[i], dy[i], one)
+            add_segment(part, sums)
+        end_sums(sums, flat(dbiases))
+
+    return go_back

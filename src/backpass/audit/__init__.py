@@ -1,0 +1,1 @@
+"""The audit: prove a gradient right, name what is wrong with it, and unfold any number."""

@@ -1,1 +1,6 @@
 """The audit: prove a gradient right, name what is wrong with it, and unfold any number."""
+
+from backpass.audit.checking import check
+from backpass.audit.report import Entry, Finding, Report
+
+__all__ = ["Entry", "Finding", "Report", "check"]

@@ -1,0 +1,332 @@
+"""`check`: is a part's gradient right, and if not, what is the mistake called?"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from backpass import checks
+from backpass.audit.mistakes import Suspect, named
+from backpass.audit.numeric import SMALL, Differences, Estimate, Precision, estimate
+from backpass.audit.protocol import named as gradient_of
+from backpass.audit.protocol import protocol
+from backpass.audit.report import Entry, Finding, Report
+from backpass.audit.subjects import NetworkSubject, Randomness, Subject, Values, subject_of
+
+MOST_ENTRIES = 1_000  # of an array that are checked one by one; of a larger one as many are drawn
+MOST_NUMBERS = 4_000_000  # kept of an array's derivative, term by term
+MOST_AT_KINKS = 0.05  # of an array's entries; then another point is drawn
+POINTS = 4
+SINGLE_CLAIM = 1e-4  # what a gradient that is kept in float32 may be off
+PROTOCOL = ("stale-forward", "accumulated", "not-deterministic")
+
+
+def check(part: Any, inputs: Any, y_true: Any = None, *, random_state: Any = 0) -> Report:
+    """Hold a part's backward pass against its forward pass, in float64, for the inputs and for every parameter.
+
+    Parameters
+    ----------
+    part : object
+        Anything with the notebook's protocol: `forward(inputs)` or `forward(inputs, training)` that sets `.output` or
+        returns it, `backward(dvalues)` that sets `.dinputs` or returns it; parameters `.weights`, `.biases`, those that
+        `.parameter_names` lists, or any array with a d + name beside it. A loss: `forward(y_pred, y_true)` gives one loss
+        a sample, `backward(y_pred, y_true)` the gradient of their mean. A combined step: `forward(inputs, y_true)`,
+        `backward(output, y_true)`. A pair (forward, backward) of NumPy functions. A Network, with its loss.
+        It is copied, and stays as it is.
+    inputs : array-like (N, D)
+    y_true : array-like, optional
+        For losses, combined steps and networks.
+    random_state : int, RandomState, Generator, optional
+        Draws the incoming gradient, and the entries of large arrays that are looked at.
+
+    Returns
+    -------
+    Report
+        `.passed`, `.entries`, `.findings`, `.notes`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        What is no part, or does not take these inputs.
+
+    Central differences to 1e-6 and, where the forward pass is analytic, the complex step, relative to the entry or to a
+    thousandth of the largest; entries beside a kink are left out and counted. Sources: see `backpass.audit.numeric`.
+
+    >>> import backpass as bp
+    >>> inputs = np.random.default_rng(0).normal(size=(7, 4))
+    >>> check(bp.Dense(4, 3, random_state=0), inputs).passed
+    True
+    >>> class Doubled(bp.Tanh, listed=False):
+    ...     def backward(self, dvalues):
+    ...         return 2 * super().backward(dvalues)
+    >>> [str(finding) for finding in check(Doubled(), inputs).findings]
+    ['scaled-by-constant in dinputs: claimed / true = 2 in every entry']
+    """
+    subject = subject_of(part, inputs, y_true)
+    return Audit(subject, np.random.default_rng(checks.draw_seed(checks.generator(random_state)))).report()
+
+
+class Audit:
+    """One check of one subject."""
+
+    def __init__(self, subject: Subject, rng: np.random.Generator):
+        self.subject, self.rng = subject, rng
+        self.randomness = Randomness(subject.part)
+        self.result = Report(subject.name)
+
+    def report(self) -> Report:
+        subject, result = self.subject, self.result
+        with self.randomness.kept(), np.errstate(all="ignore"):
+            self.try_forward()
+            self.dvalues = subject.weights(self.terms(subject.values), self.rng)
+            self.fix_dvalues()
+            try:
+                findings, claims = protocol(subject, self.randomness, subject.values, self.others())
+            except Exception as error:
+                result.findings.append(of_exception(error))
+                return result
+            result.findings += findings
+            if any(finding.mistake == "not-deterministic" for finding in findings):
+                return result
+            self.precision = Precision.of(self.terms, subject.values, self.dvalues, self.rng)
+            estimates = self.estimates(claims)
+            if self.precision.single:
+                result.notes.append("forward computes in float32: gradients are compared to 1 in 100 only")
+            for name, claim in claims.items():
+                self.judge(name, claim, estimates)
+            if result.findings and isinstance(subject, NetworkSubject):
+                self.ask_parts()
+        return result
+
+    # ------------------------------------------------------------------------------------------------ the numbers
+
+    def terms(self, values: Values) -> np.ndarray:
+        self.randomness.rewind()
+        return np.asarray(self.subject.terms(values))
+
+    def analytic(self, values: Values) -> np.ndarray:
+        self.randomness.rewind()
+        return np.asarray(self.function(values))
+
+    def try_forward(self) -> None:
+        subject = self.subject
+        try:
+            terms = self.terms(subject.values)
+        except Exception as error:
+            raise ValueError(
+                f"{subject.name}.forward does not take inputs of shape {subject.values['inputs'].shape}: {error}"
+            ) from error
+        if terms.dtype.kind != "f" and terms.dtype.kind not in "iu":
+            raise TypeError(f"{subject.name}.forward gives {terms.dtype}; numbers are needed")
+        if not np.isfinite(terms).all():
+            raise ValueError(
+                f"{subject.name}.forward gives {terms[~np.isfinite(terms)].flat[0]}; pass inputs where it is finite"
+            )
+
+    def fix_dvalues(self) -> None:
+        """From now on the subject's incoming gradient is this one, for every array of this shape."""
+        draw, drawn = self.subject.weights, self.dvalues
+
+        def weights(terms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+            return drawn.copy() if terms.shape == drawn.shape else draw(terms, np.random.default_rng(0))
+
+        self.subject.weights = weights  # type: ignore[method-assign]
+
+    def others(self) -> Values:
+        """The same variables with different inputs: each sample a mixture of two, so that they stay in the domain."""
+        inputs = self.subject.values["inputs"]
+        share = self.rng.uniform(0.3, 0.7)
+        mixed = share * inputs + (1 - share) * np.roll(inputs, 1, axis=0) if len(inputs) > 1 else inputs * share
+        try:
+            values = {**self.subject.values, "inputs": mixed}
+            self.terms(values)
+        except Exception:  # categories have no mixture
+            values = {**self.subject.values, "inputs": np.roll(inputs, 1, axis=0)}
+        return values
+
+    def places(self, value: np.ndarray) -> np.ndarray:
+        most = min(MOST_ENTRIES, max(50, MOST_NUMBERS // max(self.dvalues.size, 1)))
+        if value.size <= most:
+            return np.arange(value.size)
+        return np.sort(self.rng.choice(value.size, most, replace=False))
+
+    def estimates(self, claims: dict[str, Any]) -> dict[str, Estimate]:
+        """The derivative by every variable; at another point if too many entries lie at kinks."""
+        subject = self.subject
+        for attempt in range(POINTS):
+            differences = Differences(self.terms, subject.values, self.dvalues, self.precision)
+            self.function = subject.analytic
+            analytic = None if self.precision.single else self.analytic
+            found = {
+                name: estimate(differences, name, claims[name], self.places(value), analytic)
+                for name, value in subject.values.items()
+            }
+            self.output = differences.base
+            crowded = [
+                name
+                for name, each in found.items()
+                if (each.left_out & (each.curved > 0)).sum() > MOST_AT_KINKS * len(each.places)
+            ]
+            if not crowded or attempt == POINTS - 1:
+                return found
+            if attempt == 0:
+                self.result.notes.append(
+                    f"more than {MOST_AT_KINKS:.0%} of {crowded[0]} lay at kinks: the inputs were moved a little"
+                )
+            subject.values["inputs"] = self.moved()
+            self.randomness.rewind()
+            part = subject.fresh(subject.values)
+            subject.forward(part, subject.values["inputs"].copy())
+            claims.update(subject.claims(part, self.dvalues.copy()))
+        raise AssertionError
+
+    def moved(self) -> np.ndarray:
+        """Inputs beside these: towards their mean, each by a share of its own, so that probabilities stay some."""
+        inputs = self.subject.values["inputs"]
+        spread = inputs.std() or 1.0
+        share = self.rng.uniform(1e-3, 2e-2, inputs.shape)
+        near = (1 - share) * inputs + share * inputs.mean()
+        return near if (near != inputs).all() else near + 1e-2 * spread * self.rng.normal(size=inputs.shape)
+
+    # ------------------------------------------------------------------------------------------------ the verdict
+
+    def judge(self, name: str, claim: np.ndarray | None, estimates: dict[str, Estimate]) -> None:
+        """An entry of the report; findings if it is wrong."""
+        value, found, result = self.subject.values[name], estimates[name], self.result
+        truth = np.where(found.left_out, np.nan, found.gradient)
+        known = ~found.left_out.flat[found.places]
+        where = gradient_of(name)
+        if claim is None or claim.shape != value.shape:
+            passed, central, by_complex = False, np.nan, None
+            zero = claim is None and not np.abs(truth[np.isfinite(truth)]).max(initial=0.0) > 0
+            if claim is None:
+                passed = zero and name == "inputs"
+                if not passed:
+                    result.findings.append(
+                        Finding(
+                            "not-computed",
+                            where,
+                            f"backward neither sets nor returns it; its norm should be {np.sqrt(np.nansum(truth**2)):.4g}",
+                        )
+                    )
+        else:
+            tolerance = self.precision.tolerance
+            scale = found.scale()
+            allowed = tolerance * scale + found.uncertainty
+            error = np.abs(claim - truth)
+            wrong = ~(error <= allowed) & np.isfinite(truth)
+            relative = error / np.maximum(scale, found.uncertainty / tolerance)
+            central = float(np.nanmax(np.where(np.isfinite(truth) & (error > 0), relative, 0.0), initial=0.0))
+            by_complex = self.complex_error(claim, found)
+            passed = not wrong.any()
+            if not passed and central < SINGLE_CLAIM and is_single(claim):
+                passed = True
+                result.notes.append(f"{where} is kept in float32: it is right to {central:.0e}")
+        norm = 0.0 if claim is None else float(np.sqrt(np.sum(claim**2)))
+        result.entries.append(
+            Entry(where, value.shape, norm, central, by_complex, int(known.sum()), int((~known).sum()), passed)
+        )
+        if claim is not None and not passed:
+            told = [finding for finding in result.findings if finding.where == where and finding.mistake in PROTOCOL]
+            suspect = self.suspect(name, claim, estimates)
+            result.findings += [finding for finding in named(suspect) if not told or finding.mistake != "unexplained"]
+
+    def complex_error(self, claim: np.ndarray, found: Estimate) -> float | None:
+        """Largest relative error by complex step; None where the two numerical methods disagree."""
+        if found.complex_gradient is None:
+            return None
+        known = np.isfinite(found.gradient) & ~found.left_out
+        scale = found.scale()
+        apart = np.abs(found.complex_gradient - found.gradient) > 1e-4 * scale + 2 * found.uncertainty
+        if not known.any() or apart[known].any() or not np.isfinite(found.complex_gradient[known]).all():
+            self.result.notes.append(NOT_ANALYTIC) if NOT_ANALYTIC not in self.result.notes else None
+            return None
+        size = np.abs(found.complex_gradient)
+        scale = np.maximum(size, SMALL * np.nanmax(size, initial=0.0))
+        error = np.abs(claim - found.complex_gradient)[known]
+        return float(np.max(error / np.maximum(scale[known], 1e-300), initial=0.0)) if error.any() else 0.0
+
+    def suspect(self, name: str, claim: np.ndarray, estimates: dict[str, Estimate]) -> Suspect:
+        subject = self.subject
+        return Suspect(
+            name,
+            claim,
+            estimates[name],
+            self.dvalues,
+            self.output,
+            subject.values,
+            subject.penalties.get(name),
+            subject.takes_truth,
+            self.precision.single,
+            estimates,
+            self.derivative_at,
+            lambda rows: self.ratio_at(name, rows),
+        )
+
+    def derivative_at(self, inputs: np.ndarray) -> np.ndarray | None:
+        """d output[n, m] / d inputs[n, m] of an elementwise part at other inputs."""
+        step = self.precision.step
+        try:
+            above, below = (self.terms({**self.subject.values, "inputs": inputs + sign * step}) for sign in (1, -1))
+        except Exception:
+            return None
+        return (above - below) / (2 * step) if above.shape == inputs.shape else None
+
+    def ratio_at(self, name: str, rows: int) -> float | None:
+        """Claim / truth where there are only so many samples."""
+        subject = self.subject
+        values = {**subject.values, "inputs": subject.values["inputs"][:rows]}
+        before = subject.y_true
+        try:
+            subject.y_true = None if before is None else before[:rows]
+            dvalues = self.dvalues[:rows] if self.dvalues.ndim and len(self.dvalues) == rows + 1 else self.dvalues
+            if subject.takes_truth and dvalues.ndim:
+                dvalues = np.full(dvalues.shape, 1 / dvalues.size)
+            self.randomness.rewind()
+            part = subject.fresh(values)
+            subject.forward(part, values["inputs"].copy())
+            claim = subject.claims(part, dvalues.copy())[name]
+            differences = Differences(self.terms, values, dvalues, self.precision)
+            places = np.argsort(-np.abs(claim), axis=None)[:3]
+            truth = estimate(differences, name, None, places, None).gradient.flat[places]
+            ratios = claim.flat[places] / truth
+            return float(np.median(ratios)) if np.isfinite(ratios).all() else None
+        except Exception:
+            return None
+        finally:
+            subject.y_true = before
+
+    def ask_parts(self) -> None:
+        """Where a network is wrong, its parts are looked at one by one, as they are met in it."""
+        subject = self.subject
+        assert isinstance(subject, NetworkSubject)
+        found: list[Finding] = []
+        for where, part, inputs, y_true in subject.parts():
+            try:
+                report = check(part, inputs, y_true, random_state=self.rng)
+            except (ValueError, TypeError):
+                continue
+            found += [
+                Finding(each.mistake, f"{where}.{each.where}", each.evidence, each.known_fix)
+                for each in report.findings
+            ]
+        if found:
+            self.result.findings = found
+
+
+NOT_ANALYTIC = "complex step does not apply here: forward is not analytic; central differences decide"
+
+
+def is_single(claim: np.ndarray) -> bool:
+    """Whether an array's numbers are float32's."""
+    return bool((claim == claim.astype(np.float32)).all())
+
+
+def of_exception(error: Exception) -> Finding:
+    """backward has failed: where shapes do not meet, factors stand in the wrong order or the wrong array was used."""
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    shapes = isinstance(error, ValueError) and any(
+        word in text for word in ("align", "broadcast", "shape", "dimension", "mismatch")
+    )
+    return Finding("wrong-shape" if shapes else "unexplained", "backward", f"it fails with {text}")

@@ -1,0 +1,191 @@
+"""Derivatives of a function that is only called: central differences, and the complex step where it is analytic.
+
+Central differences         (f(x + h) - f(x - h)) / 2h,  h = 1e-5 (times |x| where that is larger)
+Complex step                Im f(x + ih) / h,            h = 1e-30, without cancellation
+
+Where a difference and the claim disagree, smaller steps tell curvature (differences of slopes fall with h) from a kink
+(they do not). Beside a kink the derivative of the side that x is on is known; on it there is none.
+
+Source of the complex step: Squire and Trapp, "Using complex variables to estimate derivatives of real functions",
+SIAM Review 1998; of the extrapolation: Richardson 1911.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+CENTRAL_STEP, COMPLEX_STEP = 1e-5, 1e-30
+CENTRAL_TOLERANCE = 1e-6
+SINGLE_STEP, SINGLE_TOLERANCE = 5e-3, 1e-2  # for what computes in float32
+SMALLER = 8.0  # each step of a closer look, than the one before
+LOOKS = 4
+SMALL = 1e-3  # an entry's error is compared with at least this share of the tensor's largest
+
+Values = dict[str, np.ndarray]
+Function = Callable[[Values], np.ndarray]  # what is weighted and summed, from all variables by name
+
+
+@dataclass
+class Precision:
+    """Steps and tolerance for float64, or for a function whose last digits are float32's."""
+
+    step: float = CENTRAL_STEP
+    tolerance: float = CENTRAL_TOLERANCE
+    rounding: float = float(np.finfo(np.float64).eps)
+
+    @property
+    def single(self) -> bool:
+        return self.step == SINGLE_STEP
+
+    @classmethod
+    def of(cls, function: Function, values: Values, weights: np.ndarray, rng: np.random.Generator) -> Precision:
+        """Found out by how a function answers steps of 1e-9: float64 on a straight line, float32 in jumps."""
+        directions = {name: rng.normal(size=value.shape) for name, value in values.items()}
+        at = []
+        for multiple in (1, 2, 3):
+            moved = {name: value + multiple * 1e-9 * directions[name] for name, value in values.items()}
+            at.append(function(moved))
+        size = np.sum(np.abs(weights * at[0]))
+        jump = np.sum(np.abs(weights * (at[0] - 2 * at[1] + at[2])))
+        if not np.isfinite(jump) or jump <= 1e-11 * size:
+            return cls()
+        return cls(SINGLE_STEP, SINGLE_TOLERANCE, float(np.finfo(np.float32).eps))
+
+
+@dataclass
+class Estimate:
+    """One variable's derivative of sum(weights * function), entry by entry; NaN where it was not asked or cannot be had.
+
+    by_term     derivative of each summed term by each entry, (entries asked, *shape of the terms)
+    """
+
+    gradient: np.ndarray
+    uncertainty: np.ndarray
+    left_out: np.ndarray
+    places: np.ndarray  # flat indices of the entries that were asked for
+    by_term: np.ndarray
+    complex_gradient: np.ndarray | None = None
+    curved: np.ndarray = field(default_factory=lambda: np.zeros(0))  # difference of slopes to both sides
+
+    def scale(self) -> np.ndarray:
+        """What an error of each entry is compared with."""
+        size = np.abs(self.gradient)
+        return np.maximum(size, SMALL * np.nanmax(size, initial=0.0))
+
+
+class Differences:
+    """Evaluates a function beside a point, one coordinate at a time."""
+
+    def __init__(self, function: Function, values: Values, weights: np.ndarray, precision: Precision):
+        self.function, self.values, self.weights, self.precision = function, values, weights, precision
+        self.base = function(values)
+
+    def beside(self, name: str, place: int, offset: complex) -> np.ndarray:
+        value = self.values[name]
+        moved = value.astype(np.complex128 if isinstance(offset, complex) else np.float64)
+        moved.flat[place] += offset
+        with np.errstate(all="ignore"), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return np.asarray(self.function({**self.values, name: moved}))
+
+    def step_at(self, name: str, place: int) -> float:
+        return self.precision.step * max(1.0, abs(float(self.values[name].flat[place])))
+
+    def at(self, name: str, place: int, step: float) -> tuple[np.ndarray, float, float]:
+        """Derivative of each term, how much the slopes to both sides differ, and what rounding may have added."""
+        try:
+            above, below = self.beside(name, place, step), self.beside(name, place, -step)
+        except Exception:  # beyond what the function takes, such as 1.00001 for a category
+            return np.full(self.base.shape, np.nan), np.nan, np.nan
+        with np.errstate(all="ignore"):
+            by_term = (above - below) / (2 * step)
+            slopes = float(np.sum(np.abs(self.weights * (above - 2 * self.base + below)))) / step
+            moved = np.abs(self.weights) * np.maximum(np.abs(above), np.abs(self.base)) * (above != below)
+            noise = 16 * self.precision.rounding * float(np.sum(moved)) / step
+        return by_term, slopes, noise
+
+    def sum(self, by_term: np.ndarray) -> float:
+        return float(np.sum(self.weights * by_term))
+
+    def first(self, name: str, place: int) -> tuple[float, np.ndarray, float, float]:
+        """`at` with the largest step whose ends the function can take, and that step."""
+        step = self.step_at(name, place)
+        for _ in range(LOOKS):
+            by_term, slopes, noise = self.at(name, place, step)
+            if np.isfinite(by_term).all():
+                break
+            step /= SMALLER**3
+        return step, by_term, slopes, noise
+
+    def closer(self, name: str, place: int, step: float, claimed: float) -> tuple[float, float, bool]:
+        """Derivative, its uncertainty, and whether to leave the entry out, by smaller and smaller steps."""
+        steps = [step / SMALLER**k for k in range(LOOKS)]
+        looks = [self.at(name, place, each) for each in steps]
+        slopes = np.array([look[1] for look in looks])
+        values = np.array([self.sum(look[0]) for look in looks])
+        noises = np.array([look[2] for look in looks])
+        seen = slopes > 8 * noises  # above what rounding makes of a straight line
+        falls = [
+            not seen[k - 1]
+            or slopes[k - 1] / (2 * SMALLER)
+            <= slopes[k] + 8 * noises[k]
+            <= slopes[k - 1] * 2 / SMALLER + 16 * noises[k]
+            for k in range(1, LOOKS)
+        ]
+        if all(falls):  # smooth
+            better = (SMALLER**2 * values[1:] - values[:-1]) / (SMALLER**2 - 1)
+            errors = np.abs(better - values[1:]) + 2 * noises[1:]
+            best = int(np.argmin(errors))
+            return float(better[best]), float(errors[best]), False
+        finest, noise = values[-1], noises[-1]
+        clean = slopes[-1] <= 1e-2 * max(abs(finest), slopes.max()) + 8 * noise
+        agrees = abs(claimed - finest) <= 1e-3 * max(abs(claimed), abs(finest)) + 2 * noise
+        return float(finest), 2 * noise, bool(not clean or agrees or not np.isfinite(finest))
+
+
+def estimate(
+    differences: Differences, name: str, claimed: np.ndarray | None, places: np.ndarray, analytic: Function | None
+) -> Estimate:
+    """Derivative by one variable at some of its entries. `claimed`, if it is there, says where to look closer."""
+    value = differences.values[name]
+    gradient, uncertainty = np.full(value.shape, np.nan), np.zeros(value.shape)
+    left_out, curved = np.zeros(value.shape, bool), np.zeros(value.shape)
+    by_term = np.zeros((len(places), *differences.base.shape))
+    steps = np.zeros(value.shape)
+    for k, place in enumerate(places):
+        steps.flat[place], by_term[k], curved.flat[place], uncertainty.flat[place] = differences.first(name, place)
+        gradient.flat[place] = differences.sum(by_term[k])
+    result = Estimate(gradient, uncertainty, left_out, places, by_term, curved=curved)
+    unknown = ~np.isfinite(gradient.flat[places])
+    left_out.flat[places[unknown]] = True
+    if claimed is not None and claimed.shape == value.shape:
+        scale, tolerance = result.scale(), differences.precision.tolerance
+        with np.errstate(invalid="ignore"):
+            apart = ~(np.abs(claimed - gradient) <= tolerance * scale + uncertainty)
+        for place in places:
+            if apart.flat[place] and not left_out.flat[place] and curved.flat[place] > 8 * uncertainty.flat[place]:
+                found = differences.closer(name, place, steps.flat[place], float(claimed.flat[place]))
+                gradient.flat[place], uncertainty.flat[place], left_out.flat[place] = found
+    if analytic is not None:
+        result.complex_gradient = complex_step(differences, name, places, analytic)
+    return result
+
+
+def complex_step(differences: Differences, name: str, places: np.ndarray, analytic: Function) -> np.ndarray | None:
+    """The gradient at these entries by complex step; None where the function does not take complex numbers."""
+    twin = Differences.__new__(Differences)
+    twin.__dict__.update(differences.__dict__, function=analytic)
+    gradient = np.full(differences.values[name].shape, np.nan)
+    for place in places:
+        try:
+            result = twin.beside(name, place, 1j * COMPLEX_STEP)
+        except Exception:  # whatever it is that somebody's function says of complex numbers
+            return None
+        if result.shape != differences.base.shape or not np.iscomplexobj(result):
+            return None
+        gradient.flat[place] = float(np.sum(differences.weights * result.imag)) / COMPLEX_STEP
+    return gradient

@@ -1,0 +1,186 @@
+"""What an audit found: figures for every gradient, and the mistakes by name."""
+
+from __future__ import annotations
+
+import html
+import io
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from backpass.audit import texts
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One gradient: of the inputs or of a parameter.
+
+    Errors are the largest over its entries, each relative to max(|entry|, 1/1000 of the largest entry).
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    norm: float
+    central_error: float
+    complex_error: float | None  # None: the complex step does not apply here
+    checked: int
+    left_out: int
+    passed: bool
+
+    def row(self) -> list[str]:
+        by_complex = "-" if self.complex_error is None else f"{self.complex_error:.1e}"
+        verdict = "right" if self.passed else "wrong"
+        left_out = str(self.left_out) if self.left_out else ""
+        return [
+            self.name,
+            str(self.shape),
+            f"{self.norm:.4g}",
+            f"{self.central_error:.1e}",
+            by_complex,
+            str(self.checked),
+            left_out,
+            verdict,
+        ]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One mistake.
+
+    Attributes
+    ----------
+    mistake : str
+        Its slug, such as "wrong-sign"; "unexplained" where a gradient is wrong in none of the known ways.
+    where : str
+        The gradient or array that it shows in, such as "dweights" or "relu1.dinputs".
+    evidence : str
+        The figures that led there.
+    """
+
+    mistake: str
+    where: str
+    evidence: str
+    known_fix: str = field(default="", repr=False)  # a line that fits better than the mistake's own
+
+    @property
+    def explanation(self) -> dict[str, str]:
+        """Two sentences for a learner, by language: "en" and "zh"."""
+        english, chinese = texts.TEXTS[self.mistake]
+        return {"en": english, "zh": chinese}
+
+    @property
+    def fix(self) -> str:
+        """A line of NumPy."""
+        return self.known_fix or texts.fix(self.mistake, self.where)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "mistake": self.mistake,
+            "where": self.where,
+            "evidence": self.evidence,
+            "explanation": self.explanation,
+            "fix": self.fix,
+        }
+
+    def __str__(self) -> str:
+        return f"{self.mistake} in {self.where}: {self.evidence}"
+
+
+HEADINGS = ("gradient", "shape", "norm", "central differences", "complex step", "checked", "at kinks", "")
+
+
+@dataclass
+class Report:
+    """What `backpass.audit.check` says of a part; `print` shows it as a table.
+
+    Attributes
+    ----------
+    part : str
+    entries : list of Entry
+        One a gradient.
+    findings : list of Finding
+    notes : list of str
+        What is worth knowing and no mistake.
+    """
+
+    part: str
+    entries: list[Entry] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def passed(self) -> bool:
+        return not self.findings
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything, as JSON takes it; numbers that are not finite as strings ("NaN", "Infinity")."""
+        entries = [{name: plain(value) for name, value in asdict(entry).items()} for entry in self.entries]
+        findings = [finding.to_dict() for finding in self.findings]
+        return {
+            "part": self.part,
+            "passed": self.passed,
+            "entries": entries,
+            "findings": findings,
+            "notes": list(self.notes),
+        }
+
+    @property
+    def verdict(self) -> str:
+        if self.passed:
+            return f"{self.part}: right"
+        return f"{self.part}: {len(self.findings)} finding{'s' if len(self.findings) > 1 else ''}"
+
+    def lines(self, language: str = "en") -> list[str]:
+        """Findings and notes, a line each."""
+        result = []
+        for finding in self.findings:
+            result += [str(finding), f"  {finding.explanation[language]}", f"  {finding.fix}"]
+        return result + [f"note: {note}" for note in self.notes]
+
+    def __rich__(self) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(title=self.verdict, title_style="bold green" if self.passed else "bold red", title_justify="left")
+        for heading in HEADINGS:
+            table.add_column(heading, justify="right" if heading not in ("gradient", "shape", "") else "left")
+        for entry in self.entries:
+            table.add_row(*entry.row(), style="" if entry.passed else "red")
+        parts: list[Any] = [table]
+        for finding in self.findings:
+            parts += [Text.assemble((finding.mistake, "bold red"), f" in {finding.where}: {finding.evidence}")]
+            parts += [Text(f"  {finding.explanation['en']}"), Text(f"  {finding.fix}", "cyan")]
+        return Group(*parts, *(Text(f"note: {note}", "dim") for note in self.notes))
+
+    def __str__(self) -> str:
+        try:
+            from rich.console import Console
+        except ModuleNotFoundError:  # it comes with the command line
+            return "\n".join([self.verdict, *("  ".join(entry.row()) for entry in self.entries), *self.lines()])
+        text = io.StringIO()
+        Console(file=text, width=100, highlight=False).print(self)
+        return text.getvalue().rstrip()
+
+    def _repr_html_(self) -> str:
+        cells = "".join(f"<th>{html.escape(heading)}</th>" for heading in HEADINGS)
+        rows = [f"<tr>{cells}</tr>"]
+        for entry in self.entries:
+            cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in entry.row())
+            rows.append(f"<tr>{cells}</tr>" if entry.passed else f"<tr style='color: #b00'>{cells}</tr>")
+        findings = "".join(
+            f"<li><b>{finding.mistake}</b> in <code>{html.escape(finding.where)}</code>: {html.escape(finding.evidence)}"
+            f"<br>{html.escape(finding.explanation['en'])}<br><code>{html.escape(finding.fix)}</code></li>"
+            for finding in self.findings
+        )
+        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        return f"<b>{html.escape(self.verdict)}</b><table>{''.join(rows)}</table><ul>{findings}{notes}</ul>"
+
+
+def plain(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return list(value)
+    if isinstance(value, float) and not np.isfinite(value):
+        return {True: "NaN", False: "Infinity" if value > 0 else "-Infinity"}[bool(np.isnan(value))]
+    return value

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from backpass import checks
-from backpass.audit.mistakes import Suspect, named
+from backpass.audit.mistakes import named
 from backpass.audit.numeric import SMALL, Differences, Estimate, Precision, estimate
 from backpass.audit.protocol import named as gradient_of
 from backpass.audit.protocol import protocol
 from backpass.audit.report import Entry, Finding, Report
 from backpass.audit.subjects import NetworkSubject, Randomness, Subject, Values, subject_of
+from backpass.audit.suspect import Suspect
 
 MOST_ENTRIES = 1_000  # of an array that are checked one by one; of a larger one as many are drawn
 MOST_NUMBERS = 4_000_000  # kept of an array's derivative, term by term

@@ -58,7 +58,7 @@ class Precision:
 
 @dataclass
 class Estimate:
-    """One variable's derivative of sum(weights * function), entry by entry; NaN where it was not asked or cannot be had.
+    """One variable's derivative of sum(weights * function), entry by entry; NaN where it cannot be had or was not asked.
 
     by_term     derivative of each summed term by each entry, (entries asked, *shape of the terms)
     """

@@ -32,16 +32,8 @@ class Entry:
         by_complex = "-" if self.complex_error is None else f"{self.complex_error:.1e}"
         verdict = "right" if self.passed else "wrong"
         left_out = str(self.left_out) if self.left_out else ""
-        return [
-            self.name,
-            str(self.shape),
-            f"{self.norm:.4g}",
-            f"{self.central_error:.1e}",
-            by_complex,
-            str(self.checked),
-            left_out,
-            verdict,
-        ]
+        shape, norm, error = str(self.shape), f"{self.norm:.4g}", f"{self.central_error:.1e}"
+        return [self.name, shape, norm, error, by_complex, left_out, verdict]
 
 
 @dataclass(frozen=True)
@@ -87,7 +79,7 @@ class Finding:
         return f"{self.mistake} in {self.where}: {self.evidence}"
 
 
-HEADINGS = ("gradient", "shape", "norm", "central differences", "complex step", "checked", "at kinks", "")
+HEADINGS = ("gradient", "shape", "norm", "differences", "complex step", "at kinks", "")
 
 
 @dataclass
@@ -139,11 +131,22 @@ class Report:
         return result + [f"note: {note}" for note in self.notes]
 
     def __rich__(self) -> Any:
+        return self.shown()
+
+    def shown(self, language: str = "en") -> Any:
+        """For a rich console, with the explanations in this language ("en", "zh")."""
+        from rich.box import SIMPLE_HEAD
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(title=self.verdict, title_style="bold green" if self.passed else "bold red", title_justify="left")
+        table = Table(
+            box=SIMPLE_HEAD,
+            padding=(0, 1),
+            title=self.verdict,
+            title_style="bold green" if self.passed else "bold red",
+            title_justify="left",
+        )
         for heading in HEADINGS:
             table.add_column(heading, justify="right" if heading not in ("gradient", "shape", "") else "left")
         for entry in self.entries:
@@ -151,7 +154,7 @@ class Report:
         parts: list[Any] = [table]
         for finding in self.findings:
             parts += [Text.assemble((finding.mistake, "bold red"), f" in {finding.where}: {finding.evidence}")]
-            parts += [Text(f"  {finding.explanation['en']}"), Text(f"  {finding.fix}", "cyan")]
+            parts += [Text(f"  {finding.explanation[language]}"), Text(f"  {finding.fix}", "cyan")]
         return Group(*parts, *(Text(f"note: {note}", "dim") for note in self.notes))
 
     def __str__(self) -> str:

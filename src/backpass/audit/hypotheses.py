@@ -1,0 +1,179 @@
+"""What a gradient would be by each mistake: a claim that is just that, or a constant times it, is the mistake.
+
+`HYPOTHESES` is the table: functions that make `Hypothesis` of all that is known of a gradient. Their order matters only
+for what several would explain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from backpass.audit.suspect import Suspect, near, ratio
+
+
+class Hypothesis(NamedTuple):
+    """What a gradient would be by a mistake, how that shows, and a line of NumPy that fits better than the usual one."""
+
+    mistake: str
+    array: np.ndarray
+    evidence: str
+    fix: str = ""
+
+
+def penalty_factors(suspect: Suspect) -> Iterator[Hypothesis]:
+    if suspect.penalty is None or suspect.claimed.shape != suspect.truth.shape:
+        return
+    constant = ratio(suspect.claimed - suspect.truth, suspect.penalty, suspect.single)
+    if constant is not None:
+        mistake = "not-computed" if near(constant, -1, suspect.single) else "scaled-by-constant"
+        evidence = f"the penalty's gradient is there {max(0.0, 1 + constant):.6g} times"
+        fix = "dweights += l1 * np.sign(weights) + 2 * l2 * weights  # once"
+        yield Hypothesis(mistake, suspect.truth + constant * suspect.penalty, evidence, fix)
+
+
+def missing_incoming_gradient(suspect: Suspect) -> Iterator[Hypothesis]:
+    if suspect.loss:
+        return
+    alone = suspect.estimate.by_term.reshape(len(suspect.estimate.places), -1).sum(axis=1)
+    yield Hypothesis("missing-incoming-gradient", suspect.full(alone), "it is what dvalues of 1 everywhere would give")
+    if suspect.own is not None and not suspect.elementwise:
+        yield Hypothesis("missing-incoming-gradient", suspect.own, "it is the derivative alone")
+
+
+def batch_sums(suspect: Suspect) -> Iterator[Hypothesis]:
+    each = suspect.by_sample(suspect.estimate)
+    if each is None or suspect.name == "inputs" or suspect.samples < 2:
+        return
+    for n in (0, suspect.samples - 1, *range(1, suspect.samples - 1)):
+        yield Hypothesis("missing-batch-sum", each[n], f"it is the share of sample {n} alone")
+    flat = each.reshape(suspect.samples, -1)
+    for axis, what in ((1, "axis 1"), (None, "both axes")):
+        total = flat.sum(axis=axis)
+        if total.size in (1, suspect.truth.size):
+            array = np.broadcast_to(total, flat.shape[1:]).reshape(suspect.truth.shape)
+            yield Hypothesis("wrong-axis-sum", array, f"it is the sum over {what}")
+
+
+def transposed(suspect: Suspect) -> Iterator[Hypothesis]:
+    truth, jacobian = suspect.truth, suspect.jacobian
+    if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and suspect.name != "inputs":
+        yield Hypothesis("transposed", truth.T, "dvalues.T @ inputs matches; inputs.T @ dvalues is right")
+    if jacobian is not None and jacobian.shape[1] == jacobian.shape[2] > 1:
+        product = np.einsum("nmd,nm->nd", np.swapaxes(jacobian, 1, 2), suspect.dvalues)
+        yield Hypothesis("transposed", product, "dvalues @ weights matches; dvalues @ weights.T is right")
+
+
+def masks(suspect: Suspect) -> Iterator[Hypothesis]:
+    """Derivatives that know two values only, such as 0 and 1."""
+    if suspect.own is None or not suspect.elementwise or suspect.loss:
+        return
+    dvalues, own = suspect.dvalues, suspect.own
+    levels = np.unique(own.round(2 if suspect.single else 6))
+    if len(levels) != 2:
+        return
+    yield Hypothesis("mask-missing", dvalues, "it is dvalues, as if every entry had passed alike")
+    yield Hypothesis("mask-inverted", dvalues * (levels.sum() - own), "it passes what forward blocks, and the reverse")
+    up, down = "it passes where dvalues > 0", "it passes where dvalues < 0"
+    yield Hypothesis("mask-from-gradient", dvalues * np.where(dvalues > 0, levels[1], levels[0]), up)
+    yield Hypothesis("mask-from-gradient", dvalues * (dvalues > 0), up)
+    yield Hypothesis("mask-from-gradient", suspect.truth * (dvalues > 0), up)
+    yield Hypothesis("mask-from-gradient", dvalues * (dvalues < 0), down)
+    at_dvalues = suspect.derivative_at(dvalues)
+    if at_dvalues is not None:
+        yield Hypothesis("mask-from-gradient", dvalues * at_dvalues, "it is the derivative at dvalues")
+
+
+def hidden_masks(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A mask inside of a part: what arrives at it follows from the biases' gradient and the weights behind it."""
+    values = suspect.values
+    matrices = [value for name, value in values.items() if name != "inputs" and value.ndim == 2]
+    shares = []
+    for name, estimate in suspect.estimates.items():
+        each = suspect.by_sample(estimate) if name != "inputs" else None
+        if each is not None:
+            shares.append(each.reshape(len(each), -1))
+    arriving = [suspect.dvalues] if suspect.dvalues.ndim == 2 else []
+    arriving += [each @ matrix.T for each in shares for matrix in matrices if matrix.shape[1] == each.shape[1]]
+    for gradient in arriving:
+        of_biases = (each for each in shares if each.shape == gradient.shape and (each == 0).any())
+        blocked = next((each == 0 for each in of_biases), None)
+        if blocked is None:
+            continue
+        kinds = {"mask-missing": 1, "mask-inverted": blocked, "mask-from-gradient": gradient > 0}
+        for mistake, mask in kinds.items():
+            passing = gradient * mask
+            made = [passing.sum(axis=0)]
+            made += [suspect.inputs.T @ passing] if suspect.inputs.ndim == 2 else []
+            made += [passing @ matrix.T for matrix in matrices if matrix.shape[1] == passing.shape[1]]
+            for array in made:
+                if array.size == suspect.truth.size:
+                    evidence = "so it is with what arrives at the mask inside"
+                    yield Hypothesis(mistake, array.reshape(suspect.truth.shape), evidence)
+
+
+POWERS = ("1", "output", "output**2", "1 / output")
+
+
+def in_terms_of_output(own: np.ndarray, output: np.ndarray) -> np.ndarray | None:
+    """Coefficients of POWERS that make the derivative, as 0, 1, -1 for sigmoid; None if they do not."""
+    with np.errstate(all="ignore"):
+        system = np.stack([np.ones(output.size), output.ravel(), output.ravel() ** 2, 1 / output.ravel()], axis=1)
+    powers = 4 if np.isfinite(system).all() else 3
+    if output.size <= powers:
+        return None
+    solved = np.linalg.lstsq(system[:, :powers], own.ravel(), rcond=None)[0]
+    apart = np.abs(system[:, :powers] @ solved - own.ravel()).max()
+    solved[np.abs(solved) < 1e-4 * np.abs(solved).max()] = 0
+    return solved if apart < 1e-5 * np.abs(own).max() else None
+
+
+def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
+    """A derivative that is a function of the output and was given the input, or the reverse."""
+    mistake, dvalues = "derivative-of-input-instead-of-output", suspect.dvalues
+    inputs, output = suspect.inputs, suspect.output
+    if suspect.own is not None and suspect.elementwise and not suspect.loss:
+        at_output = suspect.derivative_at(output)
+        if at_output is not None:
+            evidence, fix = "it is the derivative at the output", "dinputs = dvalues * derivative(inputs)"
+            yield Hypothesis(mistake, dvalues * at_output, evidence, fix)
+        solved = in_terms_of_output(suspect.own, output)
+        if solved is not None:
+            at_inputs = [np.ones_like(inputs), inputs, inputs**2, 1 / inputs][: len(solved)]
+            array = dvalues * sum(factor * power for factor, power in zip(solved, at_inputs, strict=True))
+            formula = " + ".join(f"{factor:.4g} * {power}" for factor, power in zip(solved, POWERS) if factor)  # noqa: B905
+            evidence = "it is a formula in terms of the output, given the input"
+            yield Hypothesis(mistake, array, evidence, f"dinputs = dvalues * ({formula})")
+    distribution = output.ndim == 2 and np.allclose(output.sum(axis=1), 1) and (output > 0).all()
+    if suspect.jacobian is not None and output.shape == inputs.shape and distribution:
+        array = inputs * (dvalues - np.sum(inputs * dvalues, axis=1, keepdims=True))
+        evidence = "it is softmax's formula, given the inputs"
+        fix = "dinputs = output * (dvalues - np.sum(output * dvalues, axis=1, keepdims=True))"
+        yield Hypothesis(mistake, array, evidence, fix)
+
+
+def diagonal_only(suspect: Suspect) -> Iterator[Hypothesis]:
+    mistake, dvalues = "jacobian-diagonal-only", suspect.dvalues
+    if suspect.own is None or suspect.elementwise or suspect.loss:
+        return
+    yield Hypothesis(mistake, dvalues * suspect.own, "it is dvalues times the Jacobian's diagonal")
+    with np.errstate(all="ignore"):
+        share = suspect.claimed / dvalues
+        product = share[:, :1] * share[:1] / share[:1, :1]  # as if each were a factor of its row and one of its column
+    if np.isfinite(product).all() and (np.sign(share) == np.sign(suspect.own)).mean() > 0.9:
+        evidence = "each entry is its own dvalue times a constant, as if mean and variance were given"
+        yield Hypothesis(mistake, dvalues * product, evidence, "# add what mean and variance contribute")
+
+
+HYPOTHESES = (
+    penalty_factors,
+    missing_incoming_gradient,
+    batch_sums,
+    transposed,
+    masks,
+    other_place,
+    diagonal_only,
+    hidden_masks,
+)

@@ -65,7 +65,7 @@ def rows_of(loss: Loss, y_true: Any, width: int) -> np.ndarray:
 def in_float64(layer: Layer) -> Layer:
     """A copy of a layer that computes in float64, with the same parameters and running statistics."""
     double = copy.deepcopy(layer)
-    if double.compiled and double.dtype not in (None, np.float64):
+    if double.dtype not in (None, np.float64):
         double.allocate(np.float64)
         for name in layer.parameter_shapes():
             setattr(double, name, getattr(layer, name))

@@ -15,7 +15,7 @@ from backpass.audit.suspect import Suspect, near, ratio
 
 
 class Hypothesis(NamedTuple):
-    """What a gradient would be by a mistake, how that shows, and a line of NumPy that fits better than the usual one."""
+    """What a gradient would be by a mistake, how that shows, and a line of NumPy that fits better than the usual."""
 
     mistake: str
     array: np.ndarray
@@ -23,15 +23,23 @@ class Hypothesis(NamedTuple):
     fix: str = ""
 
 
+L2 = "dweights += l1 * np.sign(weights) + 2 * l2 * weights  # once"
+
+
 def penalty_factors(suspect: Suspect) -> Iterator[Hypothesis]:
-    if suspect.penalty is None or suspect.claimed.shape != suspect.truth.shape:
+    apart, value = suspect.claimed - suspect.truth, suspect.values[suspect.name]
+    if suspect.penalty is None and suspect.name != "inputs":
+        constant = ratio(apart, value, suspect.single)
+        if constant is not None:
+            evidence = f"it differs by {constant:.6g} times the parameter: the gradient of an L2 penalty is another"
+            yield Hypothesis("scaled-by-constant", suspect.truth + constant * value, evidence, L2)
+    if suspect.penalty is None:
         return
-    constant = ratio(suspect.claimed - suspect.truth, suspect.penalty, suspect.single)
+    constant = ratio(apart, suspect.penalty, suspect.single)
     if constant is not None:
         mistake = "not-computed" if near(constant, -1, suspect.single) else "scaled-by-constant"
         evidence = f"the penalty's gradient is there {max(0.0, 1 + constant):.6g} times"
-        fix = "dweights += l1 * np.sign(weights) + 2 * l2 * weights  # once"
-        yield Hypothesis(mistake, suspect.truth + constant * suspect.penalty, evidence, fix)
+        yield Hypothesis(mistake, suspect.truth + constant * suspect.penalty, evidence, L2)
 
 
 def missing_incoming_gradient(suspect: Suspect) -> Iterator[Hypothesis]:
@@ -62,7 +70,7 @@ def transposed(suspect: Suspect) -> Iterator[Hypothesis]:
     if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and suspect.name != "inputs":
         yield Hypothesis("transposed", truth.T, "dvalues.T @ inputs matches; inputs.T @ dvalues is right")
     if jacobian is not None and jacobian.shape[1] == jacobian.shape[2] > 1:
-        product = np.einsum("nmd,nm->nd", np.swapaxes(jacobian, 1, 2), suspect.dvalues)
+        product = np.einsum("nmd,nm->nd", jacobian, suspect.dvalues)  # that of right order is "ndm,nm->nd"
         yield Hypothesis("transposed", product, "dvalues @ weights matches; dvalues @ weights.T is right")
 
 
@@ -88,6 +96,7 @@ def masks(suspect: Suspect) -> Iterator[Hypothesis]:
 
 def hidden_masks(suspect: Suspect) -> Iterator[Hypothesis]:
     """A mask inside of a part: what arrives at it follows from the biases' gradient and the weights behind it."""
+    evidence = "so it is with what arrives at the mask inside"
     values = suspect.values
     matrices = [value for name, value in values.items() if name != "inputs" and value.ndim == 2]
     shares = []
@@ -95,22 +104,29 @@ def hidden_masks(suspect: Suspect) -> Iterator[Hypothesis]:
         each = suspect.by_sample(estimate) if name != "inputs" else None
         if each is not None:
             shares.append(each.reshape(len(each), -1))
-    arriving = [suspect.dvalues] if suspect.dvalues.ndim == 2 else []
-    arriving += [each @ matrix.T for each in shares for matrix in matrices if matrix.shape[1] == each.shape[1]]
-    for gradient in arriving:
+    arriving = [(suspect.dvalues, suspect.dvalues)] if suspect.dvalues.ndim == 2 else []  # right, and transposed
+    for each in shares:
+        fitting = [matrix for matrix in matrices if matrix.shape[1] == each.shape[1]]
+        arriving += [
+            (each @ matrix.T, each @ (matrix if len(matrix) == len(matrix.T) else matrix.T)) for matrix in fitting
+        ]
+    for gradient, other in arriving:
         of_biases = (each for each in shares if each.shape == gradient.shape and (each == 0).any())
         blocked = next((each == 0 for each in of_biases), None)
         if blocked is None:
             continue
-        kinds = {"mask-missing": 1, "mask-inverted": blocked, "mask-from-gradient": gradient > 0}
-        for mistake, mask in kinds.items():
-            passing = gradient * mask
+        kinds = {
+            "mask-missing": gradient,
+            "mask-inverted": gradient * blocked,
+            "mask-from-gradient": gradient * (gradient > 0),
+            "transposed": other * ~blocked,
+        }
+        for mistake, passing in kinds.items():
             made = [passing.sum(axis=0)]
             made += [suspect.inputs.T @ passing] if suspect.inputs.ndim == 2 else []
             made += [passing @ matrix.T for matrix in matrices if matrix.shape[1] == passing.shape[1]]
             for array in made:
                 if array.size == suspect.truth.size:
-                    evidence = "so it is with what arrives at the mask inside"
                     yield Hypothesis(mistake, array.reshape(suspect.truth.shape), evidence)
 
 
@@ -141,11 +157,22 @@ def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
             yield Hypothesis(mistake, dvalues * at_output, evidence, fix)
         solved = in_terms_of_output(suspect.own, output)
         if solved is not None:
-            at_inputs = [np.ones_like(inputs), inputs, inputs**2, 1 / inputs][: len(solved)]
-            array = dvalues * sum(factor * power for factor, power in zip(solved, at_inputs, strict=True))
+            powers = [np.ones_like(inputs), inputs, inputs**2, 1 / inputs][: len(solved)]
+            at_inputs = np.sum([factor * power for factor, power in zip(solved, powers, strict=True)], axis=0)
             formula = " + ".join(f"{factor:.4g} * {power}" for factor, power in zip(solved, POWERS) if factor)  # noqa: B905
             evidence = "it is a formula in terms of the output, given the input"
-            yield Hypothesis(mistake, array, evidence, f"dinputs = dvalues * ({formula})")
+            yield Hypothesis(mistake, dvalues * at_inputs, evidence, f"dinputs = dvalues * ({formula})")
+            yield Hypothesis(mistake, at_inputs, f"{evidence}, and not multiplied by dvalues")
+    if suspect.name != "inputs" and suspect.truth.size == inputs[0].size and dvalues.shape == inputs.shape:
+        array = np.sum(dvalues * inputs, axis=0).reshape(suspect.truth.shape)
+        yield Hypothesis(mistake, array, "it is sum(dvalues * inputs), of inputs that were not normalised")
+    if suspect.loss and suspect.stored is not None and suspect.stored.shape == inputs.shape == suspect.claimed.shape:
+        constant = ratio(suspect.claimed - suspect.truth, inputs - suspect.stored, suspect.single)
+        if constant is not None:
+            array = suspect.truth + constant * (inputs - suspect.stored)
+            yield Hypothesis(
+                mistake, array, "inputs stand in the place of the output", "dinputs = (output - y_true) / N"
+            )
     distribution = output.ndim == 2 and np.allclose(output.sum(axis=1), 1) and (output > 0).all()
     if suspect.jacobian is not None and output.shape == inputs.shape and distribution:
         array = inputs * (dvalues - np.sum(inputs * dvalues, axis=1, keepdims=True))
@@ -156,6 +183,11 @@ def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
 
 def diagonal_only(suspect: Suspect) -> Iterator[Hypothesis]:
     mistake, dvalues = "jacobian-diagonal-only", suspect.dvalues
+    if suspect.loss and suspect.truth.ndim == 2 and ((suspect.claimed != 0).sum(axis=1) == 1).all():
+        array = np.where(
+            suspect.claimed != 0, suspect.truth, 0.0
+        )  # a combined step: the loss wants one output a sample
+        yield Hypothesis(mistake, array, "it is right in one entry a sample, and 0 in the others")
     if suspect.own is None or suspect.elementwise or suspect.loss:
         return
     yield Hypothesis(mistake, dvalues * suspect.own, "it is dvalues times the Jacobian's diagonal")

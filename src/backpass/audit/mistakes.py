@@ -104,17 +104,25 @@ def of_blocked(suspect: Suspect) -> Finding | None:
     constant = ratio(claimed[passing], truth[passing], suspect.single) if passing.any() else 1.0
     if constant is None or constant <= 0:
         return None
-    value = suspect.output
-    if value.shape != truth.shape:  # a loss of each sample
-        value = (
-            np.broadcast_to(value.reshape(-1, *[1] * (truth.ndim - 1)), truth.shape)
-            if value.size == len(truth)
-            else np.ones_like(truth)
-        )
-    flat_at_zero = (np.abs(value[false]) <= 1e-12).mean() > 0.5
-    slug = "mask-missing" if flat_at_zero else "clipped-forward-only"
-    what = "forward gives 0 there" if flat_at_zero else "forward is constant there"
-    return Finding(slug, suspect.where, f"{false.sum()} of {truth.size} entries should be 0 and are not: {what}")
+    says = f"{false.sum()} of {truth.size} entries should be 0 and are not"
+    if is_clip(suspect, false, passing):
+        return Finding("clipped-forward-only", suspect.where, f"{says}: forward is constant there")
+    return Finding("mask-missing", suspect.where, says)
+
+
+def is_clip(suspect: Suspect, false: np.ndarray, passing: np.ndarray) -> bool:
+    """Whether it is beyond limits, and not behind a mask, that the derivative is 0."""
+    inputs, claimed = suspect.inputs, suspect.claimed
+    if suspect.output.shape == inputs.shape and not suspect.loss and not suspect.output[false].any():
+        return False  # what is set to 0 is masked
+    if not passing.any():
+        return True
+    lowest, highest = inputs[passing].min(), inputs[passing].max()
+    if not ((inputs[false] < lowest) | (inputs[false] > highest)).all():
+        return False
+    largest = np.abs(claimed).max()
+    slopes = {float(slope) for slope in np.abs(claimed[passing] / largest).round(6)}
+    return not (suspect.loss and all(float(slope) in slopes for slope in np.abs(claimed[false] / largest).round(6)))
 
 
 def of_shape(suspect: Suspect) -> Finding:

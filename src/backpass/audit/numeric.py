@@ -23,6 +23,7 @@ CENTRAL_TOLERANCE = 1e-6
 SINGLE_STEP, SINGLE_TOLERANCE = 5e-3, 1e-2  # for what computes in float32
 SMALLER = 8.0  # each step of a closer look, than the one before
 LOOKS = 4
+FLOOR = 1e5  # units in the last place of dvalues: what cancels to 0 in a normalisation leaves so much
 SMALL = 1e-3  # an entry's error is compared with at least this share of the tensor's largest
 
 Values = dict[str, np.ndarray]
@@ -44,11 +45,12 @@ class Precision:
     @classmethod
     def of(cls, function: Function, values: Values, weights: np.ndarray, rng: np.random.Generator) -> Precision:
         """Found out by how a function answers steps of 1e-9: float64 on a straight line, float32 in jumps."""
-        directions = {name: rng.normal(size=value.shape) for name, value in values.items()}
-        at = []
-        for multiple in (1, 2, 3):
-            moved = {name: value + multiple * 1e-9 * directions[name] for name, value in values.items()}
-            at.append(function(moved))
+        directions = {name: 1e-9 * rng.normal(size=value.shape) for name, value in values.items()}
+        try:
+            function({**values, "inputs": values["inputs"] + directions["inputs"]})
+        except Exception:  # categories
+            directions["inputs"] *= 0
+        at = [function({name: value + k * directions[name] for name, value in values.items()}) for k in (1, 2, 3)]
         size = np.sum(np.abs(weights * at[0]))
         jump = np.sum(np.abs(weights * (at[0] - 2 * at[1] + at[2])))
         if not np.isfinite(jump) or jump <= 1e-11 * size:
@@ -58,7 +60,7 @@ class Precision:
 
 @dataclass
 class Estimate:
-    """One variable's derivative of sum(weights * function), entry by entry; NaN where it cannot be had or was not asked.
+    """Derivative of sum(weights * function) by one variable, entry by entry; NaN where it is not known.
 
     by_term     derivative of each summed term by each entry, (entries asked, *shape of the terms)
     """
@@ -83,6 +85,7 @@ class Differences:
     def __init__(self, function: Function, values: Values, weights: np.ndarray, precision: Precision):
         self.function, self.values, self.weights, self.precision = function, values, weights, precision
         self.base = function(values)
+        self.floor = FLOOR * float(np.abs(weights).max(initial=0.0)) * precision.rounding
 
     def beside(self, name: str, place: int, offset: complex) -> np.ndarray:
         value = self.values[name]
@@ -104,8 +107,9 @@ class Differences:
         with np.errstate(all="ignore"):
             by_term = (above - below) / (2 * step)
             slopes = float(np.sum(np.abs(self.weights * (above - 2 * self.base + below)))) / step
-            moved = np.abs(self.weights) * np.maximum(np.abs(above), np.abs(self.base)) * (above != below)
-            noise = 16 * self.precision.rounding * float(np.sum(moved)) / step
+            size = np.abs(self.weights) * np.maximum(np.abs(above), np.abs(self.base))
+            size *= (above != below) if size.ndim > 1 else 1  # of a layer's outputs, most have nothing to do with it
+            noise = 16 * self.precision.rounding * float(np.sum(size)) / step + self.floor
         return by_term, slopes, noise
 
     def sum(self, by_term: np.ndarray) -> float:

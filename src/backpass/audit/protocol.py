@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from backpass.audit.own_parts import Values, vars_of
+from backpass.audit.randomness import Randomness
 from backpass.audit.report import Finding
-from backpass.audit.subjects import Claims, Randomness, Subject, Values, vars_of
+from backpass.audit.subjects import Claims, Subject
 
 
 class Run:
@@ -86,7 +88,8 @@ def protocol(subject: Subject, randomness: Randomness, values: Values, others: V
         ], claims
     findings += list(repeated(subject, part, run, claims))
     accumulating = {finding.where for finding in findings if finding.mistake == "accumulated"}
-    findings += list(stale(subject, randomness, values, others, accumulating))
+    if not run.changed:
+        findings += list(stale(subject, randomness, values, others, accumulating))
     return findings, claims
 
 

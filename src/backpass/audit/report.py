@@ -173,8 +173,8 @@ class Report:
             cells = "".join(f"<td>{html.escape(cell)}</td>" for cell in entry.row())
             rows.append(f"<tr>{cells}</tr>" if entry.passed else f"<tr style='color: #b00'>{cells}</tr>")
         findings = "".join(
-            f"<li><b>{finding.mistake}</b> in <code>{html.escape(finding.where)}</code>: {html.escape(finding.evidence)}"
-            f"<br>{html.escape(finding.explanation['en'])}<br><code>{html.escape(finding.fix)}</code></li>"
+            f"<li><b>{finding.mistake}</b> in <code>{html.escape(finding.where)}</code>: "
+            f"{html.escape(finding.evidence)}<br>{html.escape(finding.explanation['en'])}<br><code>{html.escape(finding.fix)}</code></li>"
             for finding in self.findings
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)

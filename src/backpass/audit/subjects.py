@@ -8,15 +8,27 @@ from the same random state each time: the object that was handed in stays as it 
 from __future__ import annotations
 
 import copy
-import inspect
-import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 
 from backpass.audit import formulas
+from backpass.audit.own_parts import (
+    TRUTHS,
+    Functions,
+    LossFunctions,
+    Values,
+    arguments_of,
+    as_float64,
+    doubled,
+    is_floating,
+    penalties_of,
+    takes_truth,
+    vars_of,
+    with_parameters,
+)
 from backpass.files.model import layer_names
 from backpass.layers.layer import Layer, told
 from backpass.layers.own import own_part, parameters_of
@@ -24,10 +36,10 @@ from backpass.layers.penalty import penalty_gradient
 from backpass.losses.loss import Loss
 from backpass.network import Network
 
-TRUTHS = ("y_true", "y", "target", "targets", "label", "labels", "y_true_labels")
+DIGITS = "0123456789"
+MOST_APART = 32  # samples whose losses are asked for one by one
 NO_PARAMETERS = ("inputs", "output", "values", "y_pred", "y_true")  # though their gradients are called d + name
 
-Values = dict[str, np.ndarray]
 Claims = dict[str, Any]  # gradient by variable; None where backward has left none
 
 
@@ -40,7 +52,7 @@ class Subject:
         self.part, self.y_true = part, y_true
         self.name = type(part).__name__
         self.values: Values = {"inputs": as_float64(inputs)}
-        self.penalties: Values = {}  # gradients that penalties add to those of the parameters
+        self.factors: dict[str, tuple[float, float]] = {}  # L1 and L2 of the parameters that have a penalty
 
     def fresh(self, values: Values) -> Any:
         """A copy of the part whose parameters are these."""
@@ -66,6 +78,24 @@ class Subject:
         """dvalues: by how much each term counts."""
         return np.full(terms.shape, 1 / max(terms.size, 1))
 
+    def paired(self) -> Values:
+        """Arrays that have a d + name beside them when backward has run, such as W and dW, and those called alike."""
+        trial = self.fresh(self.values)
+        try:
+            output = self.forward(trial, self.values["inputs"].copy())
+            self.backward(trial, np.ones(output.shape))
+        except Exception:  # what it is will be told of later
+            pass
+        arrays = {name: array for name, array in vars_of(self.part).items() if is_floating(array)}
+        stems = {name.rstrip(DIGITS) for name in arrays if f"d{name}" in vars_of(trial)} | {"weights", "biases"}
+        stems -= {*NO_PARAMETERS, ""}  # weights2 is a parameter where weights1 is one, though nothing may set dweights2
+        new = {name: array for name, array in arrays.items() if name.rstrip(DIGITS) in stems - self.values.keys()}
+        return {name: array.astype(np.float64) for name, array in new.items()}
+
+    def penalty(self, name: str, value: Any) -> np.ndarray | None:
+        """What penalties add to the gradient of a parameter; None if it has none."""
+        return penalty_gradient(value, *self.factors[name]) if name in self.factors else None
+
     def claims(self, part: Any, dvalues: np.ndarray) -> Claims:
         """What backward says, by variable. Gradients that penalties add are taken off again."""
         returned = self.backward(part, dvalues)
@@ -76,23 +106,10 @@ class Subject:
             if name == "inputs" and returned is not None:
                 gradient = returned
             found[name] = None if gradient is None else np.array(gradient, np.float64)
-            if found[name] is not None and name in self.penalties and found[name].shape == self.penalties[name].shape:
-                found[name] = found[name] - self.penalties[name]
+            penalty = self.penalty(name, getattr(part, name, None))
+            if found[name] is not None and penalty is not None and found[name].shape == penalty.shape:
+                found[name] = found[name] - penalty
         return found
-
-
-def as_float64(inputs: Any) -> np.ndarray:
-    array = np.array(inputs, np.float64)
-    if array.ndim == 0 or array.size == 0 or not np.isfinite(array).all():
-        raise ValueError(f"inputs has shape {array.shape}; pass finite numbers, one row a sample, such as (7, 4)")
-    return array
-
-
-def with_parameters(part: Any, values: Values) -> Any:
-    for name, value in values.items():
-        if name != "inputs":
-            setattr(part, name, value.copy())
-    return part
 
 
 class LayerSubject(Subject):
@@ -105,26 +122,7 @@ class LayerSubject(Subject):
         else:
             self.values |= {name: array.astype(np.float64) for name, array in parameters_of(self.part).items()}
             self.values |= self.paired()
-        for name, (l1, l2) in penalties_of(self.part).items():
-            if name in self.values:
-                self.penalties[name] = penalty_gradient(self.values[name], l1, l2)
-
-    def paired(self) -> Values:
-        """Arrays that come to have a d + name beside them when backward has run, such as W and dW."""
-        trial = self.fresh(self.values)
-        try:
-            output = self.forward(trial, self.values["inputs"].copy())
-            self.backward(trial, np.ones(output.shape))
-        except Exception:  # what it is will be told of later
-            pass
-        found = {}
-        for name, array in vars_of(trial).items():
-            known = name in self.values or name in NO_PARAMETERS or not isinstance(array, np.ndarray)
-            if not known and array.dtype.kind == "f" and f"d{name}" in vars_of(trial):
-                before = vars_of(self.part).get(name)
-                if isinstance(before, np.ndarray):
-                    found[name] = before.astype(np.float64)
-        return found
+        self.factors = {name: pair for name, pair in penalties_of(self.part).items() if name in self.values}
 
     def forward(self, part: Any, inputs: np.ndarray) -> np.ndarray:
         output = told(part.forward, inputs, training=True, step=1)
@@ -149,23 +147,40 @@ class LayerSubject(Subject):
 
 
 class LossSubject(Subject):
-    """forward(y_pred, y_true), backward(y_pred, y_true); or both of a combined step, whose backward takes its output."""
+    """forward(y_pred, y_true) and backward(y_pred, y_true), or backward(output, y_true) of a combined step."""
 
     takes_truth = True
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
         super().__init__(doubled(part), inputs, y_true)
-        self.values |= LayerSubject.paired(self)  # type: ignore[arg-type]  a network in one class has parameters
+        self.values |= self.paired()  # a network in one class has parameters
+        self.apart = False
+        if 1 < len(self.values["inputs"]) <= MOST_APART:  # then it is known what each sample adds to a gradient
+            with suppress(Exception):
+                mean, each = self.terms(self.values), self.losses_apart(self.values)
+                self.apart = (
+                    mean.ndim == 0 and len(each) == len(self.values["inputs"]) and np.isclose(each.mean(), mean)
+                )
 
-    def forward(self, part: Any, inputs: np.ndarray) -> np.ndarray:
-        self.inputs = inputs
+    def forward(self, part: Any, inputs: np.ndarray, y_true: Any = None) -> np.ndarray:
+        self.inputs, y_true = inputs, self.y_true if y_true is None else y_true
         if isinstance(part, Loss) and hasattr(part, "sample_losses"):
-            return part.sample_losses(inputs, self.y_true)
-        losses = part.forward(inputs, self.y_true)
-        losses = getattr(part, "output", None) if losses is None else losses
+            return part.sample_losses(inputs, y_true)
+        losses = part.forward(inputs, y_true)
         if losses is None:
             raise ValueError(f"{self.name}.forward has to return one loss a sample, or their mean")
         return np.asarray(losses)
+
+    def terms(self, values: Values) -> np.ndarray:
+        return self.losses_apart(values) if self.apart else super().terms(values)
+
+    def losses_apart(self, values: Values) -> np.ndarray:
+        """Loss of each sample (N,), of a forward that gives only their mean."""
+        inputs, y_true = values["inputs"], np.asarray(self.y_true)
+        each = [
+            self.forward(self.fresh(values), inputs[n : n + 1].copy(), y_true[n : n + 1]) for n in range(len(inputs))
+        ]
+        return np.array(each).reshape(-1)
 
     def backward(self, part: Any, dvalues: np.ndarray) -> Any:
         """Of the mean: there is nothing to the right of a loss."""
@@ -184,46 +199,6 @@ class LossSubject(Subject):
         return lambda values: formulas.losses_of(self.part, values["inputs"], rows)
 
 
-class Functions:
-    """A pair of NumPy functions as an object: arguments by name (inputs, output, dvalues, parameters), else by place."""
-
-    def __init__(self, forward: Any, backward: Any, parameters: Values):
-        self.functions, self.parameter_names = (forward, backward), list(parameters)
-        for name, value in parameters.items():
-            setattr(self, name, np.array(value))
-
-    def _call(self, function: Any, **known: Any) -> Any:
-        known |= {name: getattr(self, name) for name in self.parameter_names}
-        wanted = list(inspect.signature(function).parameters)
-        if set(wanted) <= known.keys():
-            return function(**{name: known[name] for name in wanted})
-        by_place = [value for name, value in known.items() if name != "output" or "output" in wanted]
-        return function(*by_place[: len(wanted)])
-
-    def forward(self, inputs: np.ndarray) -> Any:
-        self.inputs = inputs
-        self.output = self._call(self.functions[0], inputs=inputs)
-        return self.output
-
-    def backward(self, dvalues: np.ndarray) -> Any:
-        result = self._call(self.functions[1], inputs=self.inputs, output=self.output, dvalues=dvalues)
-        if not isinstance(result, tuple):
-            return result
-        for name, gradient in zip(self.parameter_names, result, strict=False):
-            setattr(self, f"d{name}", gradient)
-        return result[-1]
-
-
-class LossFunctions(Functions):
-    """A loss as a pair of functions."""
-
-    def forward(self, y_pred: np.ndarray, y_true: Any) -> Any:  # type: ignore[override]
-        return self.functions[0](y_pred, y_true)
-
-    def backward(self, y_pred: np.ndarray, y_true: Any) -> Any:  # type: ignore[override]
-        return self.functions[1](y_pred, y_true)
-
-
 class NetworkSubject(Subject):
     """A Network with its loss; parameters are called dense1.weights and so on."""
 
@@ -239,10 +214,9 @@ class NetworkSubject(Subject):
         self.targets = network.targets(y_true, network.samples(self.values["inputs"]))
         for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
             for parameter in layer.parameter_shapes():
-                value = getattr(layer, parameter).copy()
-                self.values[f"{name}.{parameter}"] = value
+                self.values[f"{name}.{parameter}"] = layer.__dict__[f"_{parameter}"].copy()
                 if parameter in layer.penalties:
-                    self.penalties[f"{name}.{parameter}"] = penalty_gradient(value, *layer.penalties[parameter])
+                    self.factors[f"{name}.{parameter}"] = layer.penalties[parameter]
 
     def fresh(self, values: Values) -> Network:
         network = self.part if self.part.compiled else copy.deepcopy(self.part)
@@ -268,7 +242,8 @@ class NetworkSubject(Subject):
         for name, layer in zip(layer_names(part.layers), part.layers, strict=True):
             for parameter in layer.parameter_shapes():
                 key = f"{name}.{parameter}"
-                found[key] = getattr(layer, f"d{parameter}") - self.penalties.get(key, 0)
+                penalty = self.penalty(key, layer.__dict__[f"_{parameter}"])
+                found[key] = layer.__dict__[f"_d{parameter}"] - (0 if penalty is None else penalty)
         return found
 
     def parts(self) -> Iterator[tuple[str, Any, np.ndarray, Any]]:
@@ -298,34 +273,6 @@ class NetworkSubject(Subject):
         return losses
 
 
-def vars_of(part: Any) -> dict[str, Any]:
-    return getattr(part, "__dict__", {})
-
-
-def doubled(part: Any) -> Any:
-    """A copy of somebody's object in which float32 arrays are float64."""
-    try:
-        double = copy.deepcopy(part)
-    except Exception as error:
-        raise TypeError(f"{type(part).__name__} cannot be copied, which an audit needs: {error}") from None
-    for name, value in vars_of(double).items():
-        if isinstance(value, np.ndarray) and value.dtype.kind == "f":
-            setattr(double, name, value.astype(np.float64))
-    return double
-
-
-def penalties_of(part: Any) -> dict[str, tuple[float, float]]:
-    """L1 and L2 factors by parameter: our layers', and those that the book's Layer_Dense keeps."""
-    if isinstance(part, Layer):
-        return dict(part.penalties)
-    found = {}
-    for name, prefix in (("weights", "weight"), ("biases", "bias")):
-        factors = tuple(float(getattr(part, f"{prefix}_regularizer_l{order}", 0) or 0) for order in (1, 2))
-        if any(factors):
-            found[name] = factors
-    return found  # type: ignore[return-value]
-
-
 def subject_of(part: Any, inputs: Any, y_true: Any) -> Subject:
     """The face that fits the part. TypeError, ValueError for what is none, or lacks y_true."""
     if isinstance(part, tuple | list):
@@ -352,58 +299,3 @@ def subject_of(part: Any, inputs: Any, y_true: Any) -> Subject:
     if not kind.takes_truth and y_true is not None:
         raise ValueError(f"{type(part).__name__}.forward takes no y_true; leave it out")
     return kind(part, inputs, y_true)
-
-
-def takes_truth(method: Any) -> bool:
-    """Whether a forward has a second argument that is the truth: one so called, or one that it cannot do without."""
-    names = arguments_of(method)
-    if len(names) < 2:
-        return False
-    needed = inspect.signature(method).parameters[names[1]].default is inspect.Parameter.empty
-    return names[1] in TRUTHS or (needed and names[1] not in ("training", "train", "step"))
-
-
-def arguments_of(method: Any) -> list[str]:
-    """Names of the arguments that may be given by place."""
-    parameters = inspect.signature(method).parameters.values()
-    return [each.name for each in parameters if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)]
-
-
-class Randomness:
-    """Rewinds the generators that a part may draw from, so that every run draws the same; leaves them as they were."""
-
-    def __init__(self, part: Any):
-        methods = [getattr(part, name, None) for name in ("forward", "backward")]
-        scopes = [getattr(getattr(method, "__func__", method), "__globals__", {}) for method in methods]
-        found = {
-            id(value): value
-            for scope in scopes
-            for value in scope.values()
-            if isinstance(value, np.random.Generator | np.random.RandomState)
-        }
-        self.generators = list(found.values())
-        self.start = self.state()
-
-    def state(self) -> Any:
-        inner = [
-            each.bit_generator.state if isinstance(each, np.random.Generator) else each.get_state()
-            for each in self.generators
-        ]
-        return np.random.get_state(), random.getstate(), inner
-
-    def rewind(self) -> None:
-        shared, plain, inner = self.start
-        np.random.set_state(shared)
-        random.setstate(plain)
-        for each, state in zip(self.generators, inner, strict=True):
-            if isinstance(each, np.random.Generator):
-                each.bit_generator.state = state
-            else:
-                each.set_state(state)
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self.rewind()

@@ -1,4 +1,4 @@
-"""A gradient that is wrong, and all that is known of it: what hypotheses are made of, and how a claim is held to one."""
+"""A gradient that is wrong, and all that is known of it: what hypotheses are made of and held to."""
 
 from __future__ import annotations
 
@@ -31,6 +31,7 @@ class Suspect:
     penalty: np.ndarray | None
     loss: bool
     single: bool
+    stored: np.ndarray | None = None  # what forward left in `.output`
     estimates: dict[str, Estimate] = field(default_factory=dict)
     derivative_at: Callable[[np.ndarray], np.ndarray | None] = lambda inputs: None
     ratio_at: Callable[[int], float | None] = lambda rows: None

@@ -8,7 +8,8 @@ TEXTS = {
     "scaled-by-samples": (
         "The gradient is N times or one N-th of what it should be. The loss is a mean over N samples, so 1/N enters "
         "exactly once: in the loss's backward, and in no layer.",
-        "梯度是正确值的 N 倍或 1/N。损失是 N 个样本的平均值，因此 1/N 只出现一次：在损失函数的反向传播里，任何层中都不再除。",
+        "梯度是正确值的 N 倍或 1/N。损失是 N 个样本的平均值，因此 1/N 只出现一次："
+        "在损失函数的反向传播里，任何层中都不再除。",
     ),
     "scaled-by-constant": (
         "Every entry is the same multiple of what it should be. A factor of the derivative was left out or is there "
@@ -117,8 +118,8 @@ FIXES = {
     "mask-missing": "dinputs = np.where(inputs > 0, dvalues, 0)  # ReLU; dropout: dvalues * mask",
     "mask-inverted": "dinputs = np.where(inputs > 0, dvalues, 0)  # ReLU; dropout: dvalues * mask",
     "mask-from-gradient": "dinputs = np.where(inputs > 0, dvalues, 0)  # ReLU; dropout: dvalues * mask",
-    "jacobian-diagonal-only": "dinputs = output * (dvalues - np.sum(output * dvalues, axis=1, keepdims=True))  # softmax",
-    "derivative-of-input-instead-of-output": "dinputs = dvalues * output * (1 - output)  # sigmoid; tanh: 1 - output**2",
+    "jacobian-diagonal-only": "dinputs = output * (dvalues - np.sum(output * dvalues, axis=1, keepdims=True))",
+    "derivative-of-input-instead-of-output": "dinputs = dvalues * output * (1 - output)  # of a sigmoid",
     "missing-incoming-gradient": "{gradient} = dvalues * derivative",
     "stale-forward": "self.inputs, self.output = inputs, output  # in every forward",
     "accumulated": "{gradient} = terms  # =, not +=",

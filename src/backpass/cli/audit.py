@@ -8,7 +8,7 @@ import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -23,7 +23,7 @@ def audit(
     rows: int = typer.Option(7, min=1, help="Samples to audit with; they are random numbers."),
     columns: int | None = typer.Option(None, min=1, help="Their columns. What the part says it takes, or 5."),
     seed: int = typer.Option(0, min=0, max=2**32 - 1, help="Of the random numbers."),
-    lang: Language = typer.Option(Language.en, help="Language of the explanations."),
+    lang: Annotated[Language, typer.Option(help="Language of the explanations.")] = Language.en,
 ) -> None:
     """Hold a backward pass against its forward pass, and name what is wrong with it.
 
@@ -78,7 +78,8 @@ def imported(module: str) -> Any:
     try:
         if module.endswith(".py"):
             spec = importlib.util.spec_from_file_location(Path(module).stem, module)
-            assert spec is not None and spec.loader is not None
+            assert spec is not None
+            assert spec.loader is not None
             held = importlib.util.module_from_spec(spec)
             sys.modules[held.__name__] = held
             spec.loader.exec_module(held)

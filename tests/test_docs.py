@@ -95,3 +95,26 @@ def test_the_core_imports_nothing_that_only_the_command_line_needs():
     )
     finished = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def findings_of(report: str) -> list[str]:
+    """A printed report without the table of figures, whose last digits are the machine's."""
+    return [line.strip() for line in report.splitlines() if not re.search(r"[─┃│]|^  \w+ +\(|^  gradient", line)]
+
+
+def test_the_ten_broken_layers_have_the_reports_that_are_shown(capsys):
+    page = (ROOT / "docs/find_the_mistake.md").read_text()
+    shown = re.findall(r"```python\n(.*?)```\n\n<details>.*?```\n(.*?)```", page, re.DOTALL)
+    assert len(shown) == 10
+    for code, report in shown:
+        exec(code, {})
+        assert findings_of(capsys.readouterr().out.rstrip()) == findings_of(report.rstrip())
+        assert "finding" in report
+
+
+def test_the_table_of_mistakes_is_whole():
+    from backpass.audit.texts import TEXTS
+
+    page = (ROOT / "docs/find_the_mistake.md").read_text()
+    table = page[page.index("| mistake |") :]
+    assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", table)) >= set(TEXTS)

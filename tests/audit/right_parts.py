@@ -131,6 +131,16 @@ class AddsUpFromZero(plain.Dense):
         self.dinputs = dvalues @ self.weights.T
 
 
+class AddsNoise(plain.Tanh):
+    """Its random numbers are its own: what is drawn once is differentiated."""
+
+    def __init__(self):
+        self.rng = np.random.default_rng(0)
+
+    def forward(self, inputs):
+        super().forward(inputs + 0.1 * self.rng.normal(size=inputs.shape))
+
+
 class KeepsWhatIsNoParameter(plain.TwoLayers):
     """hidden and dhidden look like a parameter and its gradient, and are none: forward sets them."""
 
@@ -178,7 +188,7 @@ def plain_layers(rng: np.random.Generator) -> Iterator[Part]:
     N, D, M = sizes(rng, 3)
     for part in (
         *(plain.Dense(D, M), plain.Affine(D, M), KeepsItsArrays(D, M), AddsUpFromZero(D, M), Residual(D, D)),
-        *(plain.ReLU(), plain.LeakyReLU(), plain.Sigmoid(), plain.Tanh(), plain.Linear(), plain.Softmax()),
+        *(plain.ReLU(), plain.LeakyReLU(), plain.Sigmoid(), plain.Tanh(), plain.Linear(), plain.Softmax(), AddsNoise()),
         *(plain.Dropout(0.4), plain.BatchNorm(D), plain.LayerNorm(D)),
     ):
         yield f"plain {type(part).__name__}", part, rng.normal(size=(N, D)), None

@@ -12,9 +12,9 @@ from backpass.audit.numeric import SMALL, Differences, Estimate, Precision, esti
 from backpass.audit.own_parts import Values
 from backpass.audit.protocol import named as gradient_of
 from backpass.audit.protocol import protocol
-from backpass.audit.randomness import Randomness
 from backpass.audit.report import Entry, Finding, Report
-from backpass.audit.subjects import NetworkSubject, Subject, subject_of
+from backpass.audit.runs import BackwardFailed, Runs
+from backpass.audit.subjects import Claims, NetworkSubject, Subject, subject_of
 from backpass.audit.suspect import Suspect
 
 MOST_ENTRIES = 1_000  # of an array that are checked one by one; of a larger one as many are drawn
@@ -67,7 +67,8 @@ def check(part: Any, inputs: Any, y_true: Any = None, *, random_state: Any = 0) 
     >>> [str(finding) for finding in check(Doubled(), inputs).findings]
     ['scaled-by-constant in dinputs: claimed / true = 2 in every entry']
     """
-    subject = subject_of(part, inputs, y_true)
+    with np.errstate(all="ignore"):
+        subject = subject_of(part, inputs, y_true)
     return Audit(subject, np.random.default_rng(checks.draw_seed(checks.generator(random_state)))).report()
 
 
@@ -76,18 +77,15 @@ class Audit:
 
     def __init__(self, subject: Subject, rng: np.random.Generator):
         self.subject, self.rng = subject, rng
-        self.randomness = Randomness(subject.part)
-        self.result = Report(subject.name)
+        self.runs, self.result = Runs(subject), Report(subject.name)
 
     def report(self) -> Report:
-        with self.randomness.kept(), np.errstate(all="ignore"):
-            self.try_forward()
-            self.dvalues = self.subject.weights(self.terms(self.subject.values), self.rng)
-            self.fix_dvalues()
+        with self.runs.kept(), np.errstate(all="ignore"):
+            self.dvalues = self.subject.weights(self.first_terms(), self.rng)
             try:
                 self.look()
-            except Exception as error:  # of a backward that fails
-                self.result.findings.append(of_exception(error))
+            except BackwardFailed as failed:
+                self.result.findings.append(of_exception(failed.__cause__))
             if self.result.findings and isinstance(self.subject, NetworkSubject):
                 self.ask_parts(self.subject)
         return self.result
@@ -95,11 +93,11 @@ class Audit:
     def look(self) -> None:
         """The protocol first: numbers of a part that gives others each time say nothing."""
         subject, result = self.subject, self.result
-        findings, claims = protocol(subject, self.randomness, subject.values, self.others())
+        findings, claims = protocol(self.runs, subject.values, self.others(), self.dvalues)
         result.findings += findings
         if any(finding.mistake == "not-deterministic" for finding in findings):
             return
-        self.precision = Precision.of(self.terms, subject.values, self.dvalues, self.rng)
+        self.precision = Precision.of(self.runs.terms, subject.values, self.dvalues, self.rng)
         if self.precision.single:
             result.notes.append("forward computes in float32: gradients are compared to 1 in 100 only")
         estimates = self.estimates(claims)
@@ -110,37 +108,18 @@ class Audit:
 
     # ------------------------------------------------------------------------------------------------ the numbers
 
-    def terms(self, values: Values) -> np.ndarray:
-        self.randomness.rewind()
-        return np.asarray(self.subject.terms(values))
-
-    def analytic(self, values: Values) -> np.ndarray:
-        self.randomness.rewind()
-        return np.asarray(self.function(values))
-
-    def try_forward(self) -> None:
-        subject = self.subject
+    def first_terms(self) -> np.ndarray:
+        name, inputs = self.subject.name, self.subject.values["inputs"]
         try:
-            terms = self.terms(subject.values)
+            terms = self.runs.terms(self.subject.values)
         except Exception as error:
-            raise ValueError(
-                f"{subject.name}.forward does not take inputs of shape {subject.values['inputs'].shape}: {error}"
-            ) from error
-        if terms.dtype.kind != "f" and terms.dtype.kind not in "iu":
-            raise TypeError(f"{subject.name}.forward gives {terms.dtype}; numbers are needed")
+            raise ValueError(f"{name}.forward does not take inputs of shape {inputs.shape}: {error}") from error
+        if terms.dtype.kind not in "fiu":
+            raise TypeError(f"{name}.forward gives {terms.dtype}; numbers are needed")
         if not np.isfinite(terms).all():
-            raise ValueError(
-                f"{subject.name}.forward gives {terms[~np.isfinite(terms)].flat[0]}; pass inputs where it is finite"
-            )
-
-    def fix_dvalues(self) -> None:
-        """From now on the subject's incoming gradient is this one, for every array of this shape."""
-        draw, drawn = self.subject.weights, self.dvalues
-
-        def weights(terms: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-            return drawn.copy() if terms.shape == drawn.shape else draw(terms, np.random.default_rng(0))
-
-        self.subject.weights = weights  # type: ignore[method-assign]
+            wrong = terms[~np.isfinite(terms)].flat[0]
+            raise ValueError(f"{name}.forward gives {wrong}; pass inputs where it is finite")
+        return terms
 
     def others(self) -> Values:
         """The same variables with different inputs: each sample a mixture of two, so that they stay in the domain."""
@@ -149,7 +128,7 @@ class Audit:
         mixed = share * inputs + (1 - share) * np.roll(inputs, 1, axis=0) if len(inputs) > 1 else inputs * share
         try:
             values = {**self.subject.values, "inputs": mixed}
-            self.terms(values)
+            self.runs.terms(values)
         except Exception:  # categories have no mixture
             values = {**self.subject.values, "inputs": np.roll(inputs, 1, axis=0)}
         return values
@@ -160,13 +139,12 @@ class Audit:
             return np.arange(value.size)
         return np.sort(self.rng.choice(value.size, most, replace=False))
 
-    def estimates(self, claims: dict[str, Any]) -> dict[str, Estimate]:
+    def estimates(self, claims: Claims) -> dict[str, Estimate]:
         """The derivative by every variable; at another point if too many entries lie at kinks."""
         subject = self.subject
         for attempt in range(POINTS):
-            differences = Differences(self.terms, subject.values, self.dvalues, self.precision)
-            self.function = subject.analytic
-            analytic = None if self.precision.single else self.analytic
+            differences = Differences(self.runs.terms, subject.values, self.dvalues, self.precision)
+            analytic = None if self.precision.single else self.runs.complex_terms()
             found = {
                 name: estimate(differences, name, claims[name], self.places(value), analytic)
                 for name, value in subject.values.items()
@@ -184,10 +162,7 @@ class Audit:
                     f"more than {MOST_AT_KINKS:.0%} of {crowded[0]} lay at kinks: the inputs were moved a little"
                 )
             subject.values["inputs"] = self.moved()
-            self.randomness.rewind()
-            part = subject.fresh(subject.values)
-            subject.forward(part, subject.values["inputs"].copy())
-            claims.update(subject.claims(part, self.dvalues.copy()))
+            claims.update(self.runs.claims(self.runs.forward(subject.values), self.dvalues.copy()))
         raise AssertionError
 
     def moved(self) -> np.ndarray:
@@ -196,7 +171,7 @@ class Audit:
         spread = inputs.std() or 1.0
         share = self.rng.uniform(1e-3, 2e-2, inputs.shape)
         near = (1 - share) * inputs + share * inputs.mean()
-        return near if (near != inputs).all() else near + 1e-2 * spread * self.rng.normal(size=inputs.shape)
+        return near if (near != inputs).all() else near + 0.1 * spread * self.rng.normal(size=inputs.shape)
 
     # ------------------------------------------------------------------------------------------------ the verdict
 
@@ -226,92 +201,38 @@ class Audit:
             passed = not wrong.any()
             if not passed and central < SINGLE_CLAIM and is_single(claim):
                 passed = True
-            if passed and max(central, by_complex or 0.0) > DOUBLE and not self.precision.single:
-                digits = max(central, by_complex or 0.0) if by_complex is not None or central > tolerance else 0.0
-                if digits:
-                    result.notes.append(f"{where} is right to {digits:.0e}: something in backward computes in float32")
+            apart, exact = (central, tolerance) if by_complex is None else (by_complex, DOUBLE)
+            if passed and apart > exact and not self.precision.single:
+                result.notes.append(f"{where} is right to {apart:.0e}: something in backward computes in float32")
         norm = 0.0 if claim is None else float(np.sqrt(np.sum(claim**2)))
         result.entries.append(
             Entry(where, value.shape, norm, central, by_complex, int(known.sum()), int((~known).sum()), passed)
         )
         if claim is not None and not passed:
             told = [finding for finding in result.findings if finding.where == where and finding.mistake in PROTOCOL]
-            suspect = self.suspect(name, claim, estimates)
+            suspect = Suspect(name, claim, estimates, self.dvalues, self.output, self.runs, self.precision)
             result.findings += [finding for finding in named(suspect) if not told or finding.mistake != "unexplained"]
+
+    def note(self, line: str) -> None:
+        if line not in self.result.notes:
+            self.result.notes.append(line)
 
     def complex_error(self, claim: np.ndarray, found: Estimate) -> float | None:
         """Largest relative error by complex step; None where the two numerical methods disagree."""
         if found.complex_gradient is None:
+            if not self.precision.single:
+                self.note(NOT_ANALYTIC)
             return None
         known = np.isfinite(found.gradient) & ~found.left_out
         scale = found.scale()
         apart = np.abs(found.complex_gradient - found.gradient) > 1e-4 * scale + 2 * found.uncertainty
         if not known.any() or apart[known].any() or not np.isfinite(found.complex_gradient[known]).all():
-            self.result.notes.append(NOT_ANALYTIC) if NOT_ANALYTIC not in self.result.notes else None
+            self.note(NOT_ANALYTIC)
             return None
         size = np.abs(found.complex_gradient)
         scale = np.maximum(size, SMALL * np.nanmax(size, initial=0.0))
         error = np.abs(claim - found.complex_gradient)[known]
         return float(np.max(error / np.maximum(scale[known], 1e-300), initial=0.0)) if error.any() else 0.0
-
-    def suspect(self, name: str, claim: np.ndarray, estimates: dict[str, Estimate]) -> Suspect:
-        subject = self.subject
-        return Suspect(
-            name,
-            claim,
-            estimates[name],
-            self.dvalues,
-            self.output,
-            subject.values,
-            subject.penalty(name, subject.values[name]),
-            subject.takes_truth,
-            self.precision.single,
-            self.stored_output(),
-            estimates,
-            self.derivative_at,
-            lambda rows: self.ratio_at(name, rows),
-        )
-
-    def stored_output(self) -> np.ndarray | None:
-        """What forward leaves in `.output`: of a combined step, the activation's."""
-        self.randomness.rewind()
-        part = self.subject.fresh(self.subject.values)
-        self.subject.forward(part, self.subject.values["inputs"].copy())
-        output = getattr(part, "output", None)
-        return output if isinstance(output, np.ndarray) else None
-
-    def derivative_at(self, inputs: np.ndarray) -> np.ndarray | None:
-        """d output[n, m] / d inputs[n, m] of an elementwise part at other inputs."""
-        step = self.precision.step
-        try:
-            above, below = (self.terms({**self.subject.values, "inputs": inputs + sign * step}) for sign in (1, -1))
-        except Exception:
-            return None
-        return (above - below) / (2 * step) if above.shape == inputs.shape else None
-
-    def ratio_at(self, name: str, rows: int) -> float | None:
-        """Claim / truth where there are only so many samples."""
-        subject = self.subject
-        values = {**subject.values, "inputs": subject.values["inputs"][:rows]}
-        before = subject.y_true
-        try:
-            subject.y_true = None if before is None else before[:rows]
-            dvalues = self.dvalues[:rows] if self.dvalues.ndim and len(self.dvalues) == rows + 1 else self.dvalues
-            if subject.takes_truth and dvalues.ndim:
-                dvalues = np.full(dvalues.shape, 1 / dvalues.size)
-            self.randomness.rewind()
-            part = subject.fresh(values)
-            subject.forward(part, values["inputs"].copy())
-            claim = subject.claims(part, dvalues.copy())[name]
-            differences = Differences(self.terms, values, dvalues, self.precision)
-            places = np.argsort(-np.abs(claim), axis=None)[:3]
-            truth = estimate(differences, name, None, places, None).gradient.flat[places]
-            ratios = claim.flat[places] / truth
-            return float(np.median(ratios)) if np.isfinite(ratios).all() else None
-        except Exception:
-            return None
-        finally:
-            subject.y_true = before
 
     def with_other_parameters(self) -> None:
         """A gradient that is right may have been made of parameters as they once were."""
@@ -321,10 +242,7 @@ class Audit:
             for name, value in subject.values.items()
         }
         values["inputs"] = subject.values["inputs"]
-        self.randomness.rewind()
-        part = subject.fresh(values)
-        subject.forward(part, values["inputs"].copy())
-        claims = subject.claims(part, self.dvalues.copy())
+        claims = self.runs.claims(self.runs.forward(values), self.dvalues.copy())
         for name, claim in claims.items():
             if claim is not None and claim.shape == values[name].shape and not self.follows(name, claim, values):
                 evidence = "it is right, but not after the parameters have been changed"
@@ -336,7 +254,7 @@ class Audit:
         expected, size = np.sum(claim * direction), np.sum(np.abs(claim * direction))
         for step in self.precision.step / np.array([1, 2, 4]):  # of which a kink spoils one at most
             try:
-                ends = [self.terms({**values, name: values[name] + sign * step * direction}) for sign in (1, -1)]
+                ends = [self.runs.terms({**values, name: values[name] + sign * step * direction}) for sign in (1, -1)]
             except Exception:  # categories
                 return True
             slope = np.sum(self.dvalues * (ends[0] - ends[1])) / (2 * step)
@@ -369,7 +287,7 @@ def is_single(claim: np.ndarray) -> bool:
     return bool((claim == claim.astype(np.float32)).all())
 
 
-def of_exception(error: Exception) -> Finding:
+def of_exception(error: BaseException | None) -> Finding:
     """backward has failed: where the factors of a product do not meet, they stand in the wrong order."""
     text = " ".join(str(error).split())
     mistake = "unexplained"

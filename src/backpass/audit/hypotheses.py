@@ -146,6 +146,14 @@ def in_terms_of_output(own: np.ndarray, output: np.ndarray) -> np.ndarray | None
     return solved if apart < 1e-5 * np.abs(own).max() else None
 
 
+def spelt(factors: np.ndarray) -> str:
+    """The sum of POWERS with these factors, as "output - output**2"."""
+    pairs = zip(factors, POWERS[: len(factors)], strict=True)
+    terms = [("-" if factor < 0 else "+", abs(factor), power) for factor, power in pairs if factor]
+    words = [f"{sign} {power if abs(size - 1) < 1e-4 else f'{size:.4g} * {power}'}" for sign, size, power in terms]
+    return " ".join(words).removeprefix("+ ")
+
+
 def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
     """A derivative that is a function of the output and was given the input, or the reverse."""
     mistake, dvalues = "derivative-of-input-instead-of-output", suspect.dvalues
@@ -159,7 +167,7 @@ def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
         if solved is not None:
             powers = [np.ones_like(inputs), inputs, inputs**2, 1 / inputs][: len(solved)]
             at_inputs = np.sum([factor * power for factor, power in zip(solved, powers, strict=True)], axis=0)
-            formula = " + ".join(f"{factor:.4g} * {power}" for factor, power in zip(solved, POWERS) if factor)  # noqa: B905
+            formula = spelt(solved)
             evidence = "it is a formula in terms of the output, given the input"
             yield Hypothesis(mistake, dvalues * at_inputs, evidence, f"dinputs = dvalues * ({formula})")
             yield Hypothesis(mistake, at_inputs, f"{evidence}, and not multiplied by dvalues")

@@ -24,7 +24,7 @@ def named(suspect: Suspect) -> list[Finding]:
             Finding("not-computed", where, f"it is 0 everywhere; its norm should be {np.sqrt(np.nansum(truth**2)):.4g}")
         ]
     constant = ratio(claimed, truth, suspect.single)
-    if constant is not None:
+    if constant is not None and not near(constant, 1, suspect.single):
         return [Finding(slug, where, evidence, fix) for slug, evidence, fix in scaled(suspect, constant)]
     if (blocked := of_blocked(suspect)) is not None:
         return [blocked]

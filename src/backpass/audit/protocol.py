@@ -8,38 +8,34 @@ from typing import Any
 import numpy as np
 
 from backpass.audit.own_parts import Values, vars_of
-from backpass.audit.randomness import Randomness
 from backpass.audit.report import Finding
-from backpass.audit.subjects import Claims, Subject
+from backpass.audit.runs import Runs
+from backpass.audit.subjects import Claims
 
 
 class Run:
-    """One forward and backward of a subject, and what was changed meanwhile that should not have been."""
+    """One forward and backward of a part, and what was changed meanwhile that should not have been."""
 
-    def __init__(self, subject: Subject, part: Any, values: Values, dvalues: np.ndarray | None):
-        self.inputs = values["inputs"].copy()
-        self.output = np.array(subject.forward(part, self.inputs))
+    def __init__(self, runs: Runs, part: Any, values: Values, dvalues: np.ndarray):
+        runs.rewind()
+        self.inputs, self.dvalues = values["inputs"].copy(), dvalues.copy()
+        self.output = np.array(runs.subject.forward(part, self.inputs))
         kept = getattr(part, "output", None)
         output = kept.copy() if isinstance(kept, np.ndarray) else None
-        self.dvalues = subject.weights(self.output, np.random.default_rng(0)) if dvalues is None else dvalues.copy()
-        given = self.dvalues.copy()
         spoil_memory(self.inputs, self.output, *values.values())
-        self.claims = subject.claims(part, self.dvalues)
-        self.changed = []
-        if not same(self.inputs, values["inputs"]):
-            self.changed.append("inputs")
-        if not same(self.dvalues, given):
-            self.changed.append("dvalues")
-        for name, value in values.items():
-            now = getattr(part, name, None) if name != "inputs" else None
-            if isinstance(now, np.ndarray) and not same(now, value):
-                self.changed.append(name)
-        if output is not None and not same(kept, output):
-            self.changed.append("output")
+        self.claims = runs.claims(part, self.dvalues)
+        pairs = {
+            "inputs": (self.inputs, values["inputs"]),
+            "dvalues": (self.dvalues, dvalues),
+            "output": (kept, output),
+        }
+        pairs |= {name: (getattr(part, name, None), value) for name, value in values.items() if name != "inputs"}
+        self.changed = [name for name, (now, before) in pairs.items() if is_changed(now, before)]
 
 
-def same(first: Any, second: Any) -> bool:
-    return first.shape == second.shape and bool(np.array_equal(first, second, equal_nan=True))
+def is_changed(now: Any, before: Any) -> bool:
+    arrays = isinstance(now, np.ndarray) and isinstance(before, np.ndarray)
+    return arrays and not (now.shape == before.shape and np.array_equal(now, before, equal_nan=True))
 
 
 def alike(first: Any, second: Any, tolerance: float = 1e-9) -> bool:
@@ -63,91 +59,71 @@ def spoil_memory(*arrays: np.ndarray) -> None:
         del held
 
 
-def protocol(subject: Subject, randomness: Randomness, values: Values, others: Values) -> tuple[list[Finding], Claims]:
+def protocol(runs: Runs, values: Values, others: Values, dvalues: np.ndarray) -> tuple[list[Finding], Claims]:
     """Findings, and the claims of one run; those of gradients that accumulate are what one backward adds.
 
     `others` are different inputs of the same shape.
     """
-    part = subject.fresh(values)
-    randomness.rewind()
-    run = Run(subject, part, values, None)
-    findings = [Finding("writes-over-its-input", name, changed(name)) for name in run.changed]
-    claims = run.claims
-    randomness.rewind()
-    again = Run(subject, subject.fresh(values), values, None)
+    part = runs.subject.fresh(values)
+    run = Run(runs, part, values, dvalues)
+    findings = [
+        Finding("writes-over-its-input", name, f"{name} is another after forward and backward") for name in run.changed
+    ]
+    again = Run(runs, runs.subject.fresh(values), values, dvalues)
     if not alike(run.output, again.output):
         return [
             *findings,
             Finding("not-deterministic", "output", "two forward passes of the same inputs differ"),
-        ], claims
-    random = [name for name in claims if not alike(claims[name], again.claims[name])]
-    if random:
-        return [
-            *findings,
-            *(Finding("not-deterministic", named(name), "two runs from the same state differ") for name in random),
-        ], claims
-    findings += list(repeated(subject, part, run, claims))
-    accumulating = {finding.where for finding in findings if finding.mistake == "accumulated"}
-    if not run.changed:
-        findings += list(stale(subject, randomness, values, others, accumulating))
-    return findings, claims
+        ], run.claims
+    random = [name for name, claim in run.claims.items() if not alike(claim, again.claims[name])]
+    findings += [Finding("not-deterministic", named(name), "two runs from the same state differ") for name in random]
+    if not random and not run.changed:
+        findings += list(repeated(runs, part, run))
+        findings += list(stale(runs, values, others, dvalues, {finding.where for finding in findings}))
+    return findings, run.claims
 
 
-def repeated(subject: Subject, part: Any, run: Run, claims: Claims) -> Iterator[Finding]:
+def repeated(runs: Runs, part: Any, run: Run) -> Iterator[Finding]:
     """backward once more, with nothing forward between: the same, or the sum of both."""
-    if run.changed:
-        return
-    second = subject.claims(part, run.dvalues.copy())
+    claims, second = run.claims, runs.claims(part, run.dvalues.copy())
     for name, claim in claims.items():
         if alike(claim, second[name]) or claim is None or second[name] is None:
             continue
         added = second[name] - claim if second[name].shape == claim.shape else None
         if added is not None and alike(added, claim):
             yield Finding("accumulated", named(name), "a second backward gives twice the gradient of the first")
-        elif added is not None and name != "inputs" and isinstance(vars_of(subject.part).get(f"d{name}"), np.ndarray):
+        elif (
+            added is not None
+            and name != "inputs"
+            and isinstance(vars_of(runs.subject.part).get(f"d{name}"), np.ndarray)
+        ):
             claims[name] = added  # it went on from what the object held when it was handed in
             yield Finding("accumulated", named(name), "each backward adds to what is there")
         else:
-            yield Finding(
-                "not-deterministic", named(name), "a second backward after the same forward gives another result"
-            )
+            evidence = "a second backward after the same forward gives another result"
+            yield Finding("not-deterministic", named(name), evidence)
 
 
-def stale(
-    subject: Subject, randomness: Randomness, values: Values, others: Values, accumulating: set[str]
-) -> Iterator[Finding]:
+def stale(runs: Runs, values: Values, others: Values, dvalues: np.ndarray, known: set[str]) -> Iterator[Finding]:
     """A new forward and backward on a part that has run before, against the same on a fresh one."""
-    randomness.rewind()
-    expected = Run(subject, subject.fresh(others), others, None)
+    subject = runs.subject
+    expected = Run(runs, subject.fresh(others), others, dvalues)
     part = subject.fresh(values)
-    randomness.rewind()
-    Run(subject, part, values, None)
+    Run(runs, part, values, dvalues)
     for name, array in vars_of(subject.part).items():  # generators of its own begin anew
         if isinstance(array, np.random.Generator | np.random.RandomState):
             setattr(part, name, vars_of(subject.fresh(values))[name])
-    randomness.rewind()
-    new = Run(subject, part, others, None)
+    new = Run(runs, part, others, dvalues)
     if not alike(new.output, expected.output):
         yield Finding(
             "stale-forward", "output", "a second forward with new inputs does not give what a first one gives"
         )
     for name, claim in expected.claims.items():
-        if named(name) not in accumulating and not alike(claim, new.claims[name]):
-            first = np.sqrt(np.sum(claim**2)) if claim is not None else np.nan
-            yield Finding(
-                "stale-forward",
-                named(name),
-                f"after a second forward it is not what a fresh part gives (norm {first:.4g})",
-            )
+        if named(name) not in known and not alike(claim, new.claims[name]):
+            evidence = "after a second forward it is not what a part that is new gives"
+            yield Finding("stale-forward", named(name), evidence)
 
 
 def named(variable: str) -> str:
     layer, dot, name = variable.rpartition(".")
     return f"{layer}{dot}d{name}"
-
-
-def changed(name: str) -> str:
-    when = {"inputs": "forward or backward", "dvalues": "backward", "output": "backward"}.get(
-        name, "forward or backward"
-    )
-    return f"{when} changed {name} in place"

@@ -32,7 +32,11 @@ class Entry:
         by_complex = "-" if self.complex_error is None else f"{self.complex_error:.1e}"
         verdict = "right" if self.passed else "wrong"
         left_out = str(self.left_out) if self.left_out else ""
-        shape, norm, error = str(self.shape), f"{self.norm:.4g}", f"{self.central_error:.1e}"
+        shape, norm, error = (
+            str(self.shape),
+            f"{self.norm:.4g}",
+            "-" if np.isnan(self.central_error) else f"{self.central_error:.1e}",
+        )
         return [self.name, shape, norm, error, by_complex, left_out, verdict]
 
 
@@ -103,7 +107,7 @@ class Report:
 
     @property
     def passed(self) -> bool:
-        return not self.findings
+        return not self.findings and all(entry.passed for entry in self.entries)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it; numbers that are not finite as strings ("NaN", "Infinity")."""
@@ -137,24 +141,21 @@ class Report:
         """For a rich console, with the explanations in this language ("en", "zh")."""
         from rich.box import SIMPLE_HEAD
         from rich.console import Group
+        from rich.padding import Padding
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(
-            box=SIMPLE_HEAD,
-            padding=(0, 1),
-            title=self.verdict,
-            title_style="bold green" if self.passed else "bold red",
-            title_justify="left",
-        )
+        table = Table(box=SIMPLE_HEAD, padding=(0, 1))
         for heading in HEADINGS:
-            table.add_column(heading, justify="right" if heading not in ("gradient", "shape", "") else "left")
+            table.add_column(heading, justify="left" if heading in ("gradient", "shape", "") else "right")
         for entry in self.entries:
             table.add_row(*entry.row(), style="" if entry.passed else "red")
-        parts: list[Any] = [table]
+        parts: list[Any] = [Text(self.verdict, "bold green" if self.passed else "bold red")]
+        parts += [table] if self.entries else []
         for finding in self.findings:
             parts += [Text.assemble((finding.mistake, "bold red"), f" in {finding.where}: {finding.evidence}")]
-            parts += [Text(f"  {finding.explanation[language]}"), Text(f"  {finding.fix}", "cyan")]
+            lines = Text(finding.explanation[language]), Text(finding.fix, "cyan")
+            parts += [Padding(line, (0, 0, 0, 2)) for line in lines]
         return Group(*parts, *(Text(f"note: {note}", "dim") for note in self.notes))
 
     def __str__(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from backpass.audit.numeric import Estimate
+from backpass.audit.numeric import Differences, Estimate, Precision, estimate
+from backpass.audit.runs import Runs
 
 CLOSE, CLOSE_SINGLE = 1e-4, 3e-2  # how near a claim has to be to a hypothesis, relative to its largest entry
 FEWEST = 3  # entries that have to agree on a factor that means nothing
@@ -18,23 +18,36 @@ FEWEST = 3  # entries that have to agree on a factor that means nothing
 class Suspect:
     """A gradient that is wrong, and all that is known of it.
 
-    `derivative_at` gives the derivative of each output by its own input, with other inputs; `ratio_at` the ratio of
-    claim and truth for so many rows.
+    name of the variable; what backward claims; the estimates of all variables; dvalues and the terms that they weight.
     """
 
     name: str
     claimed: np.ndarray
-    estimate: Estimate
+    estimates: dict[str, Estimate]
     dvalues: np.ndarray
     output: np.ndarray
-    values: dict[str, np.ndarray]
-    penalty: np.ndarray | None
-    loss: bool
-    single: bool
-    stored: np.ndarray | None = None  # what forward left in `.output`
-    estimates: dict[str, Estimate] = field(default_factory=dict)
-    derivative_at: Callable[[np.ndarray], np.ndarray | None] = lambda inputs: None
-    ratio_at: Callable[[int], float | None] = lambda rows: None
+    runs: Runs
+    precision: Precision
+
+    @property
+    def estimate(self) -> Estimate:
+        return self.estimates[self.name]
+
+    @property
+    def values(self) -> dict[str, np.ndarray]:
+        return self.runs.subject.values
+
+    @property
+    def penalty(self) -> np.ndarray | None:
+        return self.runs.subject.penalty(self.name, self.values[self.name])
+
+    @property
+    def loss(self) -> bool:
+        return self.runs.subject.takes_truth
+
+    @property
+    def single(self) -> bool:
+        return self.precision.single
 
     @property
     def where(self) -> str:
@@ -88,6 +101,42 @@ class Suspect:
             return False
         total = np.abs(self.estimate.by_term).sum()
         return bool(total - np.abs(self.own).sum() <= 1e-9 * total)
+
+    # What is found out by asking the part once more.
+
+    @cached_property
+    def stored(self) -> np.ndarray | None:
+        """What forward leaves in `.output`: of a combined step, the activation's."""
+        output = getattr(self.runs.forward(self.values), "output", None)
+        return output if isinstance(output, np.ndarray) else None
+
+    def derivative_at(self, inputs: np.ndarray) -> np.ndarray | None:
+        """d output[n, m] / d inputs[n, m] of an elementwise part at other inputs; None where it does not take them."""
+        step = self.precision.step
+        try:
+            above, below = (self.runs.terms({**self.values, "inputs": inputs + sign * step}) for sign in (1, -1))
+        except Exception:
+            return None
+        return (above - below) / (2 * step) if above.shape == inputs.shape else None
+
+    def ratio_at(self, rows: int) -> float | None:
+        """Claim / truth with the first samples only; None where the part does not take so few."""
+        subject, y_true = self.runs.subject, self.runs.subject.y_true
+        values = {**self.values, "inputs": self.inputs[:rows]}
+        dvalues = self.dvalues[:rows] if self.dvalues.ndim else self.dvalues
+        if subject.takes_truth and dvalues.ndim:
+            dvalues = np.full(dvalues.shape, 1 / dvalues.size)
+        try:
+            subject.y_true = None if y_true is None else y_true[:rows]
+            claim = self.runs.claims(self.runs.forward(values), dvalues.copy())[self.name]
+            places = np.argsort(-np.abs(claim), axis=None)[:3]
+            differences = Differences(self.runs.terms, values, dvalues, self.precision)
+            ratios = claim.flat[places] / estimate(differences, self.name, None, places, None).gradient.flat[places]
+        except Exception:
+            return None
+        finally:
+            subject.y_true = y_true
+        return float(np.median(ratios)) if np.isfinite(ratios).all() else None
 
 
 def ratio(claimed: np.ndarray, hypothesis: np.ndarray, single: bool = False) -> float | None:

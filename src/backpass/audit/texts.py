@@ -49,9 +49,9 @@ TEXTS = {
         "每个输出依赖多个输入，但只用了雅可比矩阵的对角线。该行的其他元素被漏掉了。",
     ),
     "derivative-of-input-instead-of-output": (
-        "The derivative is evaluated at the wrong place: its formula is written in terms of the output and was given "
-        "the input, or the other way round.",
-        "导数在错误的位置求值：公式以输出表示却代入了输入，或者相反。",
+        "The derivative is taken at the wrong place. Its formula is written in terms of the output and was given the "
+        "input, or the other way round.",
+        "导数在错误的位置求值。公式以输出表示却代入了输入，或者相反。",
     ),
     "missing-incoming-gradient": (
         "The derivative is right, but not multiplied by dvalues. The chain rule wants the product.",
@@ -83,9 +83,9 @@ TEXTS = {
         "同样的前向与反向，每次结果都不同。常见原因是反向时又抽取随机数，或使用了未初始化的内存。",
     ),
     "clipped-forward-only": (
-        "Forward clips, so that beyond the limit the output is constant and its derivative 0; backward does not know "
+        "Forward clips, so that beyond the limit the output is constant and its derivative 0. Backward does not know "
         "of it and gives a slope, often a huge one.",
-        "前向做了截断，超出界限后输出为常数、导数为 0；反向却不知道，仍给出斜率，往往非常大。",
+        "前向做了截断，超出界限后输出为常数、导数为 0。反向却不知道，仍给出斜率，往往非常大。",
     ),
     "unexplained": (
         "The gradient is wrong, and in none of the ways that this audit knows. Derive the formula again, for one "
@@ -100,7 +100,6 @@ DENSE = {  # the lines of a dense layer, by gradient
     "dinputs": "dinputs = dvalues @ weights.T",
 }
 OF_DENSE = (
-    "transposed",
     "missing-batch-sum",
     "wrong-axis-sum",
     "missing-incoming-gradient",
@@ -135,6 +134,6 @@ FIXES = {
 def fix(mistake: str, where: str) -> str:
     """A line of NumPy for a mistake in this gradient, such as "relu1.dinputs"."""
     gradient = where.rpartition(".")[2]
-    if mistake in OF_DENSE and gradient in ("dweights", "dbiases"):
+    if gradient in DENSE and (mistake == "transposed" or (mistake in OF_DENSE and gradient != "dinputs")):
         return DENSE[gradient]
     return FIXES[mistake].format(gradient=gradient, variable=gradient.removeprefix("d"))

@@ -27,7 +27,8 @@ def audit(
 ) -> None:
     """Hold a backward pass against its forward pass, and name what is wrong with it.
 
-    NAME is a class, an object, or two functions "forward,backward". Exits with 1 if there is a finding.
+    NAME is a class, an object, or two functions "forward,backward". Exits with 1 if there is a finding, with 2 if there
+    is nothing to audit.
     """
     from rich.console import Console
 
@@ -44,7 +45,7 @@ def audit(
         except (ValueError, TypeError) as error:
             refused = refused or str(error)
     else:
-        raise ValueError(refused)
+        raise typer.BadParameter(refused)
     console = Console(highlight=False)
     console.print(report.shown(lang.value))
     truth = "" if y_true is None else f", y_true {np.shape(y_true)}"
@@ -77,7 +78,7 @@ def load(what: str) -> tuple[Any, int | None]:
 def imported(module: str) -> Any:
     try:
         if module.endswith(".py"):
-            spec = importlib.util.spec_from_file_location(Path(module).stem, module)
+            spec = importlib.util.spec_from_file_location(f"audited_{Path(module).stem}", module)
             assert spec is not None
             assert spec.loader is not None
             held = importlib.util.module_from_spec(spec)
@@ -103,7 +104,7 @@ def named(module: Any, name: str) -> Any:
         arguments = [ast.literal_eval(each) for each in call.args] if call else []
         options = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords} if call else {}
     except AttributeError as error:
-        raise typer.BadParameter(f"{module.__name__} has no {name}: {error}") from None
+        raise typer.BadParameter(f"{module.__name__.removeprefix('audited_')} has no {name}: {error}") from None
     except (SyntaxError, ValueError):
         raise typer.BadParameter(f"{name!r} is no name, nor one with plain arguments such as Dense(4, 3)") from None
     if not isinstance(found, type) and call is None:

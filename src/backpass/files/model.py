@@ -23,6 +23,7 @@ import backpass.fusions
 import backpass.layers
 import backpass.losses  # noqa: F401  the three packages fill LAYERS and LOSSES
 from backpass.layers.layer import LAYERS, Layer
+from backpass.layers.own import own_part
 from backpass.losses.loss import LOSSES, Loss
 
 VERSION = "1"
@@ -59,7 +60,7 @@ def layer_names(layers: Sequence[Layer]) -> list[str]:
     counts: Counter[str] = Counter()
     names = []
     for layer in layers:
-        kind = type(layer).__name__.lower()
+        kind = type(own_part(layer)).__name__.lower()
         counts[kind] += 1
         names.append(f"{kind}{counts[kind]}")
     return names

@@ -7,7 +7,7 @@ import numpy as np
 
 import backpass as bp
 from tests.audit.mutants import D, M, N, mutant, numbers
-from tests.audit.plain_parts import Dense, Dropout, ReLU, Sigmoid, Tanh
+from tests.audit.plain_parts import Dense, Dropout, ReLU, Sigmoid
 
 broken = partial(mutant, "not-deterministic", inputs=numbers(N, D))
 
@@ -36,17 +36,6 @@ class SigmoidAddsNoise(Sigmoid):
     def backward(self, dvalues):
         super().backward(dvalues)
         self.dinputs += 0.01 * np.random.normal(size=dvalues.shape)
-
-
-@broken(where="output")
-class TanhOfNoisyInputs(Tanh):
-    """The noise is its own: no seed of anybody else's repeats it."""
-
-    def __init__(self):
-        self.rng = np.random.default_rng(0)
-
-    def forward(self, inputs):
-        super().forward(inputs + 0.1 * self.rng.normal(size=inputs.shape))
 
 
 @broken(where="dweights", arguments=(D, M))

@@ -1,0 +1,280 @@
+"""What the audit says of right parts, of broken ones, and of what is neither."""
+
+import json
+from collections import Counter
+
+import numpy as np
+import pytest
+
+import backpass as bp
+from backpass.audit import Finding, check
+from backpass.audit.texts import FIXES, TEXTS
+from tests.audit.mutants import MUTANTS
+from tests.audit.plain_parts import Dense, ReLU
+from tests.audit.right_parts import right_parts
+
+INPUTS = np.random.default_rng(0).normal(size=(7, 5))
+LABELS = np.arange(7) % 3
+
+
+def audited(mutant):
+    y_true = None if mutant.y_true is None else mutant.y_true.copy()
+    return check(mutant.make(), mutant.inputs.copy(), y_true)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_broken_part_is_caught_and_its_mistake_named(mutant):
+    named = {finding.mistake for finding in audited(mutant).findings}
+    assert named & set(mutant.mistakes), f"{named or 'nothing'} in the place of {mutant.mistakes}"
+
+
+def test_every_mistake_has_at_least_three_mutants_that_can_only_be_it():
+    counts = Counter(mutant.mistakes[0] for mutant in MUTANTS if len(mutant.mistakes) == 1)
+    assert min(counts[mistake] for mistake in TEXTS) >= 3
+    assert len(MUTANTS) >= 60
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_right_part_has_a_finding(seed):
+    found = {name: list(map(str, check(*part).findings)) for name, *part in right_parts(seed)}
+    assert len(found) > 100
+    assert not {name: findings for name, findings in found.items() if findings}
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_no_right_part_has_a_finding_over_200_seeds():
+    wrong = [
+        (seed, name, str(finding))
+        for seed in range(200)
+        for name, *part in right_parts(seed)
+        for finding in check(*part).findings
+    ]
+    assert not wrong
+
+
+@pytest.mark.parametrize("mistake", TEXTS)
+def test_a_finding_explains_itself_in_two_languages_and_with_a_line_of_numpy(mistake):
+    finding = Finding(mistake, "relu1.dinputs", "so it is")
+    assert finding.explanation["en"].count(".") >= 2
+    assert finding.explanation["zh"].count("。") >= 2
+    compile(finding.fix, "fix", "exec")
+    assert FIXES.keys() == TEXTS.keys()
+
+
+@pytest.mark.parametrize("attribute", ["dweights", "dbiases"])
+def test_the_fix_is_that_of_the_gradient_which_is_wrong(attribute):
+    class Broken(Dense):
+        def backward(self, dvalues):
+            super().backward(dvalues)
+            setattr(self, attribute, getattr(self, attribute)[:, ::-1].T.copy())
+
+    (finding,) = check(Broken(5, 4), INPUTS).findings
+    assert finding.where == attribute
+    assert finding.fix.startswith(f"{attribute} = ")
+
+
+# --------------------------------------------------------------------------------------------------------- the numbers
+
+
+def test_errors_are_those_of_float64_for_a_network_in_float32():
+    layers = [bp.Dense(5, 6), bp.Tanh(), bp.Dense(6, 3), bp.Softmax()]
+    network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
+    before = network.parameters.copy()
+    report = check(network, INPUTS, LABELS)
+    assert [entry.name for entry in report.entries][:2] == ["dinputs", "dense1.dweights"]
+    assert max(entry.central_error for entry in report.entries) < 1e-6
+    assert max(entry.complex_error for entry in report.entries) < 1e-12
+    np.testing.assert_array_equal(network.parameters, before)
+
+
+def test_a_difference_of_one_in_a_million_is_seen_and_less_is_not():
+    def slightly(wrong):
+        class Slightly(bp.Tanh, listed=False):
+            def backward(self, dvalues):
+                return super().backward(dvalues) * (1 + wrong * (np.arange(dvalues.size) == 3).reshape(dvalues.shape))
+
+        return check(Slightly(), INPUTS)
+
+    assert not slightly(3e-6).passed
+    assert slightly(1e-9).passed
+
+
+def test_entries_beside_a_kink_are_left_out_and_counted():
+    inputs = INPUTS.copy()
+    inputs[2, 3] = 5e-6
+    report = check(ReLU(), inputs)
+    assert report.passed
+    assert report.entries[0].left_out == 1
+    assert report.entries[0].checked == inputs.size - 1
+
+
+def test_a_wrong_gradient_beside_a_kink_is_still_wrong():
+    class PassesThere(ReLU):
+        def backward(self, dvalues):
+            super().backward(dvalues)
+            self.dinputs[0, 0] = 3.0
+
+    inputs = INPUTS.copy()
+    inputs[0, 0] = -5e-6
+    assert not check(PassesThere(), inputs).passed
+
+
+@pytest.mark.parametrize("inputs", [np.zeros((7, 5)), np.where(INPUTS > 0, INPUTS, 0.0)], ids=["all", "half"])
+def test_inputs_at_kinks_are_moved_a_little(inputs):
+    report = check(bp.ReLU(), inputs)
+    assert report.passed
+    assert report.entries[0].left_out == 0
+    assert "moved" in report.notes[0]
+
+
+def test_where_the_numerical_methods_disagree_nobody_is_blamed():
+    class Absolute:
+        def forward(self, inputs):
+            self.inputs = inputs
+            self.output = np.abs(inputs)
+
+        def backward(self, dvalues):
+            self.dinputs = dvalues * np.sign(self.inputs)
+
+    report = check(Absolute(), INPUTS)
+    assert report.passed
+    assert report.entries[0].complex_error is None
+    assert any("complex step does not apply here" in note for note in report.notes)
+
+
+def test_a_right_formula_in_float32_is_a_note():
+    class InFloat32(Dense):
+        def backward(self, dvalues):
+            super().backward(dvalues)
+            self.dweights = (self.inputs.astype(np.float32).T @ dvalues.astype(np.float32)) * np.float32(1)
+
+    report = check(InFloat32(5, 4), 100 * INPUTS)
+    assert report.passed
+    assert any("float32" in note for note in report.notes)
+
+
+def test_a_forward_in_float32_is_compared_less_closely_and_still_caught():
+    class Halved(Dense):
+        def forward(self, inputs):
+            super().forward(inputs.astype(np.float32))
+            self.output = self.output.astype(np.float32)
+
+    class Wrong(Halved):
+        def backward(self, dvalues):
+            super().backward(dvalues)
+            self.dbiases = -self.dbiases
+
+    assert check(Halved(5, 4), INPUTS).passed
+    assert [finding.mistake for finding in check(Wrong(5, 4), INPUTS).findings] == ["wrong-sign"]
+
+
+def test_large_arrays_are_checked_at_entries_drawn_at_random():
+    report = check(bp.Dense(80, 60, random_state=0), np.random.default_rng(1).normal(size=(7, 80)))
+    by_name = {entry.name: entry for entry in report.entries}
+    assert report.passed
+    assert by_name["dweights"].checked < 80 * 60
+    assert by_name["dbiases"].checked == 60
+
+
+def test_steep_losses_of_small_probabilities_are_no_mistake():
+    y_pred = np.array([[1e-3, 0.999], [1e-6, 1 - 1e-6], [0.4, 0.6], [1e-9, 1 - 1e-9]])
+    assert check(bp.CategoricalCrossentropy(), y_pred, [0, 0, 1, 0]).passed
+
+
+def test_the_same_random_state_gives_the_same_report_and_leaves_no_trace():
+    np.random.seed(5)
+    before = np.random.get_state()[1].copy()
+    part = Dense(5, 4)
+    reports = [check(part, INPUTS, random_state=3).to_dict() for _ in range(2)]
+    assert reports[0] == reports[1]
+    assert not hasattr(part, "dinputs")
+    np.random.seed(5)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
+
+
+def test_generators_are_left_as_they_were():
+    np.random.seed(7)
+    check(bp.Dropout(0.5, random_state=0), INPUTS)
+    after = np.random.random()
+    np.random.seed(7)
+    assert after == np.random.random()
+
+
+def test_penalties_belong_to_the_gradient():
+    assert check(bp.Dense(5, 4, weights_l2=0.1, biases_l1=0.2, random_state=0), INPUTS).passed
+
+    class Forgets(bp.Dense, listed=False):
+        def add_penalty_gradients(self):
+            pass
+
+    (finding,) = check(Forgets(5, 4, weights_l2=0.1, random_state=0), INPUTS).findings
+    assert finding.mistake == "not-computed"
+    assert "penalty" in finding.evidence
+
+
+def test_pairs_of_functions_are_audited_by_the_names_of_their_arguments():
+    def backward(output, dvalues):
+        return dvalues * (1 - output**2)
+
+    assert check((np.tanh, backward), INPUTS).passed
+    assert check((np.tanh, lambda inputs, dvalues: dvalues * (1 - np.tanh(inputs) ** 2)), INPUTS).passed
+    (finding,) = check((np.tanh, lambda inputs, dvalues: dvalues * (1 - inputs**2)), INPUTS).findings
+    assert finding.mistake == "derivative-of-input-instead-of-output"
+    assert "output**2" in finding.fix
+
+
+def test_functions_with_parameters_return_their_gradients_first():
+    from backpass.layers.dense import backward, forward
+
+    parameters = {"weights": INPUTS[:5, :4].copy(), "biases": np.ones((1, 4))}
+    report = check((forward, backward, parameters), INPUTS)
+    assert report.passed
+    assert len(report.entries) == 3
+
+
+# ---------------------------------------------------------------------------------------------------------- the report
+
+
+def broken_network():
+    class Inverted(ReLU):
+        def backward(self, dvalues):
+            self.dinputs = np.where(self.inputs > 0, 0, dvalues)
+
+    layers = [bp.Dense(5, 6), Inverted(), bp.Dense(6, 3), bp.Softmax()]
+    return bp.Network(layers, bp.CategoricalCrossentropy(), random_state=0)
+
+
+def test_in_a_network_the_part_is_named_whose_backward_is_wrong():
+    (finding,) = check(broken_network(), INPUTS, LABELS).findings
+    assert (finding.mistake, finding.where) == ("mask-inverted", "inverted1.dinputs")
+
+
+def test_a_report_is_json_text_and_html():
+    report = check(broken_network(), INPUTS, LABELS)
+    held = json.loads(json.dumps(report.to_dict(), allow_nan=False))
+    assert held["passed"] is False
+    assert held["findings"][0]["explanation"].keys() == {"en", "zh"}
+    assert "mask-inverted in inverted1.dinputs" in str(report)
+    assert "mask-inverted" in report._repr_html_()
+    assert "<table>" in report._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("part", "inputs", "y_true", "words"),
+    [
+        (bp.CategoricalCrossentropy(), INPUTS, None, "pass y_true too"),
+        (ReLU(), INPUTS, LABELS, "takes no y_true"),
+        (ReLU, INPUTS, None, "pass an object"),
+        (3, INPUTS, None, "no forward and backward"),
+        (Dense(5, 4), INPUTS[:, :3], None, "does not take inputs of shape (7, 3)"),
+        (ReLU(), np.full((2, 2), np.nan), None, "pass finite numbers"),
+        ((np.log, lambda inputs, dvalues: dvalues / inputs), INPUTS, None, "gives nan; pass inputs where it is finite"),
+        ((np.tanh,), INPUTS, None, "pass a pair"),
+    ],
+)
+def test_what_cannot_be_audited_is_said_in_one_line(part, inputs, y_true, words):
+    with pytest.raises((TypeError, ValueError)) as error:
+        check(part, inputs, y_true)
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)

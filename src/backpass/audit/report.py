@@ -83,7 +83,8 @@ class Finding:
         return f"{self.mistake} in {self.where}: {self.evidence}"
 
 
-HEADINGS = ("gradient", "shape", "norm", "differences", "complex step", "at kinks", "")
+HEADINGS = ("gradient", "shape", "norm", "central", "complex", "kinks", "")
+LEGEND = "central, complex: largest relative error by differences and by complex step; kinks: entries left out"
 
 
 @dataclass
@@ -147,11 +148,11 @@ class Report:
 
         table = Table(box=SIMPLE_HEAD, padding=(0, 1))
         for heading in HEADINGS:
-            table.add_column(heading, justify="left" if heading in ("gradient", "shape", "") else "right")
+            table.add_column(heading, justify="left" if heading in ("gradient", "shape", "") else "right", no_wrap=True)
         for entry in self.entries:
             table.add_row(*entry.row(), style="" if entry.passed else "red")
         parts: list[Any] = [Text(self.verdict, "bold green" if self.passed else "bold red")]
-        parts += [table] if self.entries else []
+        parts += [table, Text(LEGEND, "dim")] if self.entries else []
         for finding in self.findings:
             parts += [Text.assemble((finding.mistake, "bold red"), f" in {finding.where}: {finding.evidence}")]
             lines = Text(finding.explanation[language]), Text(finding.fix, "cyan")
@@ -179,7 +180,7 @@ class Report:
             for finding in self.findings
         )
         notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
-        return f"<b>{html.escape(self.verdict)}</b><table>{''.join(rows)}</table><ul>{findings}{notes}</ul>"
+        return f"<b>{html.escape(self.verdict)}</b><table>{''.join(rows)}</table>{LEGEND}<ul>{findings}{notes}</ul>"
 
 
 def plain(value: Any) -> Any:

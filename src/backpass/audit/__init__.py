@@ -2,5 +2,6 @@
 
 from backpass.audit.checking import check
 from backpass.audit.report import Entry, Finding, Report
+from backpass.audit.unfolding import Unfolding, unfold
 
-__all__ = ["Entry", "Finding", "Report", "check"]
+__all__ = ["Entry", "Finding", "Report", "Unfolding", "check", "unfold"]

@@ -31,6 +31,6 @@ def root(
     pass
 
 
-for name in ("train", "predict", "evaluate", "show", "audit", "tour", "warm_up"):
+for name in ("train", "predict", "evaluate", "show", "audit", "unfold", "tour", "warm_up"):
     app.command(name.replace("_", "-"))(getattr(importlib.import_module(f"backpass.cli.{name}"), name))
 app.add_typer(importlib.import_module("backpass.cli.bench").bench, name="bench")

@@ -44,8 +44,8 @@ class Precision:
 
     @classmethod
     def of(cls, function: Function, values: Values, weights: np.ndarray, rng: np.random.Generator) -> Precision:
-        """Found out by how a function answers steps of 1e-9: float64 on a straight line, float32 in jumps."""
-        directions = {name: 1e-9 * rng.normal(size=value.shape) for name, value in values.items()}
+        """Told by how a function answers steps of 1e-9 of a number: float64 in a straight line, float32 in jumps."""
+        directions = {name: 1e-9 * np.abs(value) * rng.normal(size=value.shape) for name, value in values.items()}
         try:
             function({**values, "inputs": values["inputs"] + directions["inputs"]})
         except Exception:  # categories

@@ -9,13 +9,13 @@ import numpy as np
 from backpass import checks
 from backpass.audit.mistakes import named
 from backpass.audit.numeric import SMALL, Differences, Estimate, Precision, estimate
-from backpass.audit.own_parts import Values
 from backpass.audit.protocol import named as gradient_of
 from backpass.audit.protocol import protocol
 from backpass.audit.report import Entry, Finding, Report
 from backpass.audit.runs import BackwardFailed, Runs
 from backpass.audit.subjects import Claims, NetworkSubject, Subject, subject_of
 from backpass.audit.suspect import Suspect
+from backpass.audit.variables import Values
 
 MOST_ENTRIES = 1_000  # of an array that are checked one by one; of a larger one as many are drawn
 MOST_NUMBERS = 4_000_000  # kept of an array's derivative, term by term

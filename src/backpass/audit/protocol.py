@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from backpass.audit.own_parts import Values, vars_of
 from backpass.audit.report import Finding
 from backpass.audit.runs import Runs
 from backpass.audit.subjects import Claims
+from backpass.audit.variables import Values, holders, items_of, read, write
 
 
 class Run:
@@ -29,7 +30,7 @@ class Run:
             "dvalues": (self.dvalues, dvalues),
             "output": (kept, output),
         }
-        pairs |= {name: (getattr(part, name, None), value) for name, value in values.items() if name != "inputs"}
+        pairs |= {name: (read(part, each.path), values[name]) for name, each in runs.subject.variables.items()}
         self.changed = [name for name, (now, before) in pairs.items() if is_changed(now, before)]
 
 
@@ -92,11 +93,7 @@ def repeated(runs: Runs, part: Any, run: Run) -> Iterator[Finding]:
         added = second[name] - claim if second[name].shape == claim.shape else None
         if added is not None and alike(added, claim):
             yield Finding("accumulated", named(name), "a second backward gives twice the gradient of the first")
-        elif (
-            added is not None
-            and name != "inputs"
-            and isinstance(vars_of(runs.subject.part).get(f"d{name}"), np.ndarray)
-        ):
+        elif added is not None and name != "inputs" and runs.held_before(name):
             claims[name] = added  # it went on from what the object held when it was handed in
             yield Finding("accumulated", named(name), "each backward adds to what is there")
         else:
@@ -110,9 +107,8 @@ def stale(runs: Runs, values: Values, others: Values, dvalues: np.ndarray, known
     expected = Run(runs, subject.fresh(others), others, dvalues)
     part = subject.fresh(values)
     Run(runs, part, values, dvalues)
-    for name, array in vars_of(subject.part).items():  # generators of its own begin anew
-        if isinstance(array, np.random.Generator | np.random.RandomState):
-            setattr(part, name, vars_of(subject.fresh(values))[name])
+    subject.with_parameters(part, others)
+    restart_generators(part, subject.part)
     new = Run(runs, part, others, dvalues)
     if not alike(new.output, expected.output):
         yield Finding(
@@ -122,6 +118,14 @@ def stale(runs: Runs, values: Values, others: Values, dvalues: np.ndarray, known
         if named(name) not in known and not alike(claim, new.claims[name]):
             evidence = "after a second forward it is not what a part that is new gives"
             yield Finding("stale-forward", named(name), evidence)
+
+
+def restart_generators(part: Any, original: Any) -> None:
+    """Random numbers of its own begin anew, wherever in the part they are drawn."""
+    for path, holder in holders(original):
+        for key, value in items_of(holder).items():
+            if isinstance(value, np.random.Generator | np.random.RandomState):
+                write(part, (*path, key), copy.deepcopy(value))
 
 
 def named(variable: str) -> str:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from inspect import getclosurevars, isfunction
 from typing import Any
 
 import numpy as np
 
-from backpass.audit.own_parts import Values
 from backpass.audit.subjects import Claims, Subject
+from backpass.audit.variables import Values, read
 
 
 class BackwardFailed(Exception):
@@ -22,8 +23,11 @@ class Runs:
 
     def __init__(self, subject: Subject):
         self.subject = subject
-        methods = [getattr(subject.part, name) for name in ("forward", "backward")]
-        scopes = [getattr(getattr(method, "__func__", method), "__globals__", {}) for method in methods]
+        methods = [getattr(getattr(subject.part, name), "__func__", None) for name in ("forward", "backward")]
+        methods += getattr(subject.part, "functions", ())
+        scopes = [getattr(method, "__globals__", {}) for method in methods]
+        scopes += [getclosurevars(method).nonlocals for method in methods if isfunction(method)]
+        scopes += [vars(kind) for kind in type(subject.part).__mro__]
         kinds = np.random.Generator | np.random.RandomState
         found = {id(value): value for scope in scopes for value in scope.values() if isinstance(value, kinds)}
         self.generators = list(found.values())
@@ -74,6 +78,11 @@ class Runs:
         part = self.subject.fresh(values)
         self.subject.forward(part, values["inputs"].copy())
         return part
+
+    def held_before(self, name: str) -> bool:
+        """Whether a gradient was there when the part was handed in."""
+        variable = self.subject.variables.get(name)
+        return variable is not None and isinstance(read(self.subject.part, variable.gradient), np.ndarray)
 
     def claims(self, part: Any, dvalues: np.ndarray) -> Claims:
         """What its backward says then, by variable."""

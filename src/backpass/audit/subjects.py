@@ -10,25 +10,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from inspect import signature
 from typing import Any
 
 import numpy as np
 
-from backpass.audit import formulas
-from backpass.audit.own_parts import (
-    TRUTHS,
-    Functions,
-    LossFunctions,
-    Values,
-    arguments_of,
-    as_float64,
-    doubled,
-    is_floating,
-    penalties_of,
-    takes_truth,
-    vars_of,
-    with_parameters,
-)
+from backpass.audit import formulas, own_parts
+from backpass.audit.own_parts import Functions, LossFunctions, as_float64, in_float64
+from backpass.audit.variables import Values, Variable, found_beside, items_of, read, write
 from backpass.files.model import layer_names
 from backpass.layers.layer import Layer, told
 from backpass.layers.own import own_part, parameters_of
@@ -36,27 +25,48 @@ from backpass.layers.penalty import penalty_gradient
 from backpass.losses.loss import Loss
 from backpass.network import Network
 
-DIGITS = "0123456789"
 MOST_APART = 32  # samples whose losses are asked for one by one
-NO_PARAMETERS = ("inputs", "output", "values", "y_pred", "y_true")  # though their gradients are called d + name
 
 Claims = dict[str, Any]  # gradient by variable; None where backward has left none
 
 
 class Subject:
-    """A part with its variables."""
+    """A part with its variables.
+
+    Attributes
+    ----------
+    values : dict of ndarray
+        `inputs` and the parameters, in float64.
+    variables : dict of Variable
+        Where the parameters and their gradients are.
+    unseen : list of str
+        Numbers that forward uses and that have no gradient anywhere.
+    """
 
     takes_truth = False
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
-        self.part, self.y_true = part, y_true
+        self.part, self.y_true = part, np.array(y_true) if isinstance(y_true, list | tuple) else y_true
         self.name = type(part).__name__
         self.values: Values = {"inputs": as_float64(inputs)}
+        self.variables: dict[str, Variable] = {}
+        self.unseen: list[str] = []
         self.factors: dict[str, tuple[float, float]] = {}  # L1 and L2 of the parameters that have a penalty
+
+    def take(self, found: dict[str, Variable]) -> None:
+        """These are parameters."""
+        self.variables |= found
+        for name, variable in found.items():
+            self.values[name] = np.array(read(self.part, variable.path), np.float64)
 
     def fresh(self, values: Values) -> Any:
         """A copy of the part whose parameters are these."""
-        return with_parameters(copy.deepcopy(self.part), values)
+        return self.with_parameters(copy.deepcopy(self.part), values)
+
+    def with_parameters(self, part: Any, values: Values) -> Any:
+        for name, variable in self.variables.items():
+            write(part, variable.path, values[name])
+        return part
 
     def forward(self, part: Any, inputs: np.ndarray) -> np.ndarray:
         raise NotImplementedError
@@ -78,19 +88,32 @@ class Subject:
         """dvalues: by how much each term counts."""
         return np.full(terms.shape, 1 / max(terms.size, 1))
 
-    def paired(self) -> Values:
-        """Arrays that have a d + name beside them when backward has run, such as W and dW, and those called alike."""
+    def look_for_parameters(self) -> None:
+        """Take what has a gradient beside it once backward has run; what forward uses besides is `unseen`."""
         trial = self.fresh(self.values)
-        try:
+        with suppress(Exception):  # what it is will be told of later
             output = self.forward(trial, self.values["inputs"].copy())
             self.backward(trial, np.ones(output.shape))
-        except Exception:  # what it is will be told of later
-            pass
-        arrays = {name: array for name, array in vars_of(self.part).items() if is_floating(array)}
-        stems = {name.rstrip(DIGITS) for name in arrays if f"d{name}" in vars_of(trial)} | {"weights", "biases"}
-        stems -= {*NO_PARAMETERS, ""}  # weights2 is a parameter where weights1 is one, though nothing may set dweights2
-        new = {name: array for name, array in arrays.items() if name.rstrip(DIGITS) in stems - self.values.keys()}
-        return {name: array.astype(np.float64) for name, array in new.items()}
+        known = {variable.path for variable in self.variables.values()}
+        found = found_beside(self.part, trial, lambda path: path not in known and self.effect_of(path) is not None)
+        self.take(found)
+        arrays = {name for name, value in items_of(self.part).items() if isinstance(value, np.ndarray)}
+        arrays = {name for name in arrays - self.values.keys() if items_of(self.part)[name].dtype.kind == "f"}
+        self.unseen = sorted(str(name) for name in arrays if self.effect_of((name,)))
+
+    def effect_of(self, path: tuple[Any, ...]) -> bool | None:
+        """Whether the terms change with a number of the part; None if forward puts another in its place."""
+        moved = copy.deepcopy(self.part)
+        value = np.array(read(moved, path), np.float64)
+        write(moved, path, value * 1.01 + 0.01 * (value == 0))
+        put = np.array(read(moved, path))
+        try:
+            terms = self.forward(moved, self.values["inputs"].copy())
+            if not np.array_equal(put, read(moved, path)):
+                return None
+            return not np.array_equal(terms, self.forward(copy.deepcopy(self.part), self.values["inputs"].copy()))
+        except Exception:
+            return False
 
     def penalty(self, name: str, value: Any) -> np.ndarray | None:
         """What penalties add to the gradient of a parameter; None if it has none."""
@@ -99,14 +122,19 @@ class Subject:
     def claims(self, part: Any, dvalues: np.ndarray) -> Claims:
         """What backward says, by variable. Gradients that penalties add are taken off again."""
         returned = self.backward(part, dvalues)
+        if isinstance(returned, tuple):
+            given = own_parts.assigned(returned, list(self.values), self.values)
+        else:
+            given = {"inputs": getattr(part, "dinputs", None) if returned is None else returned}
         found: Claims = {}
-        for name in self.values:
-            attribute = "dinputs" if name == "inputs" else f"d{name}"
-            gradient = getattr(part, attribute, None)
-            if name == "inputs" and returned is not None:
-                gradient = returned
+        for name, value in self.values.items():
+            gradient = given.get(name)
+            if gradient is None and name in self.variables:
+                gradient = read(part, self.variables[name].gradient)
             found[name] = None if gradient is None else np.array(gradient, np.float64)
-            penalty = self.penalty(name, getattr(part, name, None))
+            if found[name] is not None and value.ndim == 0 and found[name].size == 1:
+                found[name] = found[name].reshape(())
+            penalty = self.penalty(name, read(part, self.variables[name].path) if name in self.factors else None)
             if found[name] is not None and penalty is not None and found[name].shape == penalty.shape:
                 found[name] = found[name] - penalty
         return found
@@ -116,19 +144,20 @@ class LayerSubject(Subject):
     """forward(inputs), backward(dvalues)."""
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
-        super().__init__(formulas.in_float64(part) if isinstance(part, Layer) else doubled(part), inputs, y_true)
-        if isinstance(self.part, Layer) and self.part.parameter_shapes():
-            self.values |= {name: getattr(self.part, name).copy() for name in self.part.parameter_shapes()}
-        else:
-            self.values |= {name: array.astype(np.float64) for name, array in parameters_of(self.part).items()}
-            self.values |= self.paired()
-        self.factors = {name: pair for name, pair in penalties_of(self.part).items() if name in self.values}
+        super().__init__(formulas.in_float64(part) if isinstance(part, Layer) else in_float64(part), inputs, y_true)
+        ours = isinstance(self.part, Layer) and bool(self.part.parameter_shapes())
+        listed = self.part.parameter_shapes() if ours else parameters_of(self.part)
+        self.take({name: Variable((name,), (f"d{name}",)) for name in listed})
+        if not ours:
+            self.look_for_parameters()
+        self.factors = {name: pair for name, pair in own_parts.penalties_of(self.part).items() if name in self.values}
 
     def forward(self, part: Any, inputs: np.ndarray) -> np.ndarray:
-        output = told(part.forward, inputs, training=True, step=1)
+        output = told(part.forward, inputs, training=True, train=True, is_training=True, step=1)
         output = getattr(part, "output", None) if output is None else output
-        if output is None:
-            raise ValueError(f"{self.name}.forward has to set .output or return it")
+        if output is None or isinstance(output, tuple):
+            what = "returns a tuple; return" if isinstance(output, tuple) else "has to set .output or return"
+            raise ValueError(f"{what} the output alone")
         return np.asarray(output)
 
     def backward(self, part: Any, dvalues: np.ndarray) -> Any:
@@ -152,8 +181,8 @@ class LossSubject(Subject):
     takes_truth = True
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
-        super().__init__(doubled(part), inputs, y_true)
-        self.values |= self.paired()  # a network in one class has parameters
+        super().__init__(in_float64(part), inputs, y_true)
+        self.look_for_parameters()  # a network in one class has some
         self.apart = False
         if 1 < len(self.values["inputs"]) <= MOST_APART:  # then it is known what each sample adds to a gradient
             with suppress(Exception):
@@ -166,9 +195,9 @@ class LossSubject(Subject):
         self.inputs, y_true = inputs, self.y_true if y_true is None else y_true
         if isinstance(part, Loss) and hasattr(part, "sample_losses"):
             return part.sample_losses(inputs, y_true)
-        losses = part.forward(inputs, y_true)
-        if losses is None:
-            raise ValueError(f"{self.name}.forward has to return one loss a sample, or their mean")
+        losses = part.forward(*((y_true, inputs) if own_parts.truth_first(part.forward) else (inputs, y_true)))
+        if losses is None or isinstance(losses, tuple):
+            raise ValueError("it has to return one loss a sample, or their mean, alone")
         return np.asarray(losses)
 
     def terms(self, values: Values) -> np.ndarray:
@@ -186,10 +215,19 @@ class LossSubject(Subject):
         """Of the mean: there is nothing to the right of a loss."""
         output = getattr(part, "output", None)
         combined = isinstance(output, np.ndarray) and output.ndim == 2 and len(output) == len(self.inputs)
-        first, names = output if combined else self.inputs, arguments_of(part.backward)
-        if names and names[0] in TRUTHS:
+        first, names = output if combined else self.inputs, own_parts.arguments_of(part.backward)
+        if own_parts.truth_first(part.backward):
+            return part.backward(self.y_true, first)
+        if not names:
+            variadic = any(each.kind is each.VAR_POSITIONAL for each in signature(part.backward).parameters.values())
+            return part.backward(*((first, self.y_true) if variadic else ()))
+        if names[0] in own_parts.TRUTHS:
             return part.backward(self.y_true)
-        return part.backward(*(first, self.y_true)[: len(names)])
+        return (
+            part.backward()
+            if names[0] in own_parts.ARRIVING[1:]
+            else part.backward(*(first, self.y_true)[: len(names)])
+        )
 
     @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
@@ -207,7 +245,7 @@ class NetworkSubject(Subject):
     def __init__(self, part: Network, inputs: Any, y_true: Any):
         layers = [own_part(formulas.in_float64(layer)) for layer in part.layers]
         network = Network(
-            [layer if isinstance(layer, Layer) else doubled(layer) for layer in layers], copy.deepcopy(part.loss)
+            [layer if isinstance(layer, Layer) else in_float64(layer) for layer in layers], copy.deepcopy(part.loss)
         )
         network.parameters = part.parameters
         super().__init__(network, inputs, y_true)
@@ -275,24 +313,20 @@ class NetworkSubject(Subject):
 
 def subject_of(part: Any, inputs: Any, y_true: Any) -> Subject:
     """The face that fits the part. TypeError, ValueError for what is none, or lacks y_true."""
+    if isinstance(part, type):
+        raise TypeError(f"{part.__name__} is a class; pass an object of it, such as {part.__name__}()")
     if isinstance(part, tuple | list):
         if len(part) not in (2, 3) or not callable(part[0]) or not callable(part[1]):
             raise TypeError("pass a pair (forward, backward) of functions, or with a dict of parameters as a third")
         forward, backward, parameters = (*part, {})[:3]
         part = (Functions if y_true is None else LossFunctions)(forward, backward, parameters)
         part.__class__ = type(getattr(forward, "__name__", "forward"), (type(part),), {})
-    if (
-        isinstance(part, type)
-        or not callable(getattr(part, "forward", None))
-        or not callable(getattr(part, "backward", None))
-    ):
-        raise TypeError(
-            f"{part!r} has no forward and backward to audit; pass an object that has both, such as Dense(4, 3)"
-        )
+    if not all(callable(getattr(part, name, None)) for name in ("forward", "backward")):
+        raise TypeError(f"{part!r} has no forward and backward; pass an object that has both, such as Dense(4, 3)")
     kind: type[Subject] = LayerSubject
     if isinstance(part, Network):
         kind = NetworkSubject
-    elif isinstance(part, Loss) or takes_truth(part.forward):
+    elif isinstance(part, Loss) or own_parts.takes_truth(part.forward):
         kind = LossSubject
     if kind.takes_truth and y_true is None:
         raise ValueError(f"{type(part).__name__} compares with the truth; pass y_true too")

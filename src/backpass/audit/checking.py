@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,16 @@ import numpy as np
 from backpass import checks
 from backpass.audit.mistakes import named
 from backpass.audit.numeric import SMALL, Differences, Estimate, Precision, estimate
+from backpass.audit.protocol import alike, protocol, restart_generators
 from backpass.audit.protocol import named as gradient_of
-from backpass.audit.protocol import protocol
 from backpass.audit.report import Entry, Finding, Report
 from backpass.audit.runs import BackwardFailed, Runs
 from backpass.audit.subjects import Claims, NetworkSubject, Subject, subject_of
 from backpass.audit.suspect import Suspect
 from backpass.audit.variables import Values
 
-MOST_ENTRIES = 1_000  # of an array that are checked one by one; of a larger one as many are drawn
-MOST_NUMBERS = 4_000_000  # kept of an array's derivative, term by term
+MOST_ENTRIES = 600  # of an array that are checked one by one; of a larger one as many are drawn
+MOST_NUMBERS = 2_000_000  # kept of an array's derivative, term by term
 MOST_AT_KINKS = 0.05  # of an array's entries; then another point is drawn
 POINTS = 4
 SINGLE_CLAIM = 1e-4  # what a gradient that is kept in float32 may be off
@@ -95,7 +96,7 @@ class Audit:
         subject, result = self.subject, self.result
         findings, claims = protocol(self.runs, subject.values, self.others(), self.dvalues)
         result.findings += findings
-        if any(finding.mistake == "not-deterministic" for finding in findings):
+        if any(finding.mistake == "not-deterministic" for finding in findings) or self.not_finite(claims):
             return
         self.precision = Precision.of(self.runs.terms, subject.values, self.dvalues, self.rng)
         if self.precision.single:
@@ -103,8 +104,12 @@ class Audit:
         estimates = self.estimates(claims)
         for name, claim in claims.items():
             self.judge(name, claim, estimates)
+        if not result.findings:
+            self.with_other_dvalues(claims, estimates)
         if not result.findings and len(subject.values) > 1:
             self.with_other_parameters()
+        for name in subject.unseen:
+            self.note(f"{name} is used by forward and has no gradient beside it: it was not looked at")
 
     # ------------------------------------------------------------------------------------------------ the numbers
 
@@ -121,17 +126,33 @@ class Audit:
             raise ValueError(f"{name}.forward gives {wrong}; pass inputs where it is finite")
         return terms
 
+    def not_finite(self, claims: Claims) -> bool:
+        """Whether backward gives NaN or infinity, though forward does not."""
+        for name, claim in claims.items():
+            if claim is not None and not np.isfinite(claim).all():
+                place = tuple(int(i) for i in np.argwhere(~np.isfinite(claim))[0])
+                evidence = f"entry {list(place)} is {claim[place]}, where forward is finite"
+                self.result.findings.append(Finding("unexplained", gradient_of(name), evidence))
+        return any(claim is not None and not np.isfinite(claim).all() for claim in claims.values())
+
     def others(self) -> Values:
-        """The same variables with different inputs: each sample a mixture of two, so that they stay in the domain."""
+        """The same variables with different inputs; of a loss each sample is a mixture of two, which stays a target."""
         inputs = self.subject.values["inputs"]
-        share = self.rng.uniform(0.3, 0.7)
-        mixed = share * inputs + (1 - share) * np.roll(inputs, 1, axis=0) if len(inputs) > 1 else inputs * share
-        try:
-            values = {**self.subject.values, "inputs": mixed}
-            self.runs.terms(values)
-        except Exception:  # categories have no mixture
-            values = {**self.subject.values, "inputs": np.roll(inputs, 1, axis=0)}
-        return values
+        rolled = np.roll(inputs, 1, axis=0) if len(inputs) > 1 else inputs
+        candidates = (
+            []
+            if self.subject.takes_truth
+            else [-0.7 * rolled + 0.3 * (inputs.std() or 1) * self.rng.normal(size=inputs.shape)]
+        )
+        candidates += [0.6 * inputs + 0.4 * rolled if (rolled != inputs).any() else 0.9 * inputs, rolled]
+        for candidate in candidates:
+            values = {**self.subject.values, "inputs": candidate}
+            try:
+                if np.isfinite(self.runs.terms(values)).all():
+                    return values
+            except Exception:  # outside of what forward takes
+                continue
+        return self.subject.values
 
     def places(self, value: np.ndarray) -> np.ndarray:
         most = min(MOST_ENTRIES, max(50, MOST_NUMBERS // max(self.dvalues.size, 1)))
@@ -199,6 +220,12 @@ class Audit:
             central = float(np.nanmax(np.where(np.isfinite(truth) & (error > 0), relative, 0.0), initial=0.0))
             by_complex = self.complex_error(claim, found)
             passed = not wrong.any()
+            if len(found.places) < value.size:
+                self.note(
+                    f"{where} has {value.size} entries; {len(found.places)} were looked at, and all in one direction"
+                )
+                if passed and not self.follows(name, claim, self.subject.values):
+                    passed = False
             if not passed and central < SINGLE_CLAIM and is_single(claim):
                 passed = True
             apart, exact = (central, tolerance) if by_complex is None else (by_complex, DOUBLE)
@@ -232,24 +259,55 @@ class Audit:
         size = np.abs(found.complex_gradient)
         scale = np.maximum(size, SMALL * np.nanmax(size, initial=0.0))
         error = np.abs(claim - found.complex_gradient)[known]
-        return float(np.max(error / np.maximum(scale[known], 1e-300), initial=0.0)) if error.any() else 0.0
+        floor = found.uncertainty[known] / self.precision.tolerance
+        return float(np.max(error / np.maximum(scale[known], floor + 1e-300), initial=0.0)) if error.any() else 0.0
+
+    def with_other_dvalues(self, claims: Claims, estimates: dict[str, Estimate]) -> None:
+        """A mask that was taken from dvalues may be right for some: backward has to be linear in them."""
+        if self.subject.takes_truth:
+            return
+        others = -self.dvalues
+        claims = self.runs.claims(self.runs.forward(self.subject.values), others.copy())
+        for name, claim in claims.items():
+            found = estimates[name]
+            if claim is None or claim.shape != found.gradient.shape:
+                continue
+            turned = replace(found, gradient=-found.gradient, by_term=found.by_term)
+            wrong = np.abs(claim - turned.gradient) > 1e-4 * turned.scale() + 2 * found.uncertainty
+            if wrong[~found.left_out & np.isfinite(found.gradient)].any():
+                both = {**estimates, name: turned}
+                suspect = Suspect(name, claim, both, others, self.output, self.runs, self.precision)
+                self.result.findings += named(suspect)
 
     def with_other_parameters(self) -> None:
         """A gradient that is right may have been made of parameters as they once were."""
         subject = self.subject
-        values = {
-            name: value + 0.1 * (value.std() or 1) * self.rng.normal(size=value.shape)
-            for name, value in subject.values.items()
-        }
+        values = {name: self.nudged(value) for name, value in subject.values.items()}
         values["inputs"] = subject.values["inputs"]
         claims = self.runs.claims(self.runs.forward(values), self.dvalues.copy())
+        used = self.runs.forward(subject.values)  # and then the parameters change, as training changes them
+        self.runs.claims(used, self.dvalues.copy())
+        subject.with_parameters(used, values)
+        self.runs.rewind()
+        restart_generators(used, subject.part)
+        subject.forward(used, values["inputs"].copy())
+        later = self.runs.claims(used, self.dvalues.copy())
         for name, claim in claims.items():
-            if claim is not None and claim.shape == values[name].shape and not self.follows(name, claim, values):
+            if claim is None or claim.shape != values[name].shape:
+                continue
+            if not alike(claim, later[name]) or not self.follows(name, claim, values):
                 evidence = "it is right, but not after the parameters have been changed"
-                self.result.findings.append(Finding("stale-forward", gradient_of(name), evidence))
+                fix = f"{gradient_of(name)} = ...  # of the parameters as they are now, not of a copy made earlier"
+                self.result.findings.append(Finding("stale-forward", gradient_of(name), evidence, fix))
+
+    def nudged(self, value: np.ndarray) -> np.ndarray:
+        """A tenth more or less; positive numbers stay positive."""
+        return value * (1 + 0.1 * self.rng.normal(size=value.shape).clip(-3, 3)) + 0.1 * (value == 0) * self.rng.normal(
+            size=value.shape
+        )
 
     def follows(self, name: str, claim: np.ndarray, values: Values) -> bool:
-        """Whether a gradient is that of the terms in one random direction, to a hundredth of its absolute terms."""
+        """Whether a gradient is that of the terms in one random direction, to 1e-4 of its absolute terms."""
         direction = self.rng.normal(size=claim.shape)
         expected, size = np.sum(claim * direction), np.sum(np.abs(claim * direction))
         for step in self.precision.step / np.array([1, 2, 4]):  # of which a kink spoils one at most
@@ -259,7 +317,7 @@ class Audit:
                 return True
             slope = np.sum(self.dvalues * (ends[0] - ends[1])) / (2 * step)
             noise = 64 * self.precision.rounding * np.sum(np.abs(self.dvalues * ends[0])) / step
-            if abs(slope - expected) <= 1e-2 * size + noise:
+            if not np.isfinite(slope) or abs(slope - expected) <= max(1e-4, self.precision.tolerance) * size + noise:
                 return True
         return False
 

@@ -55,21 +55,35 @@ def batch_sums(suspect: Suspect) -> Iterator[Hypothesis]:
     each = suspect.by_sample(suspect.estimate)
     if each is None or suspect.name == "inputs" or suspect.samples < 2:
         return
-    for n in (0, suspect.samples - 1, *range(1, suspect.samples - 1)):
-        yield Hypothesis("missing-batch-sum", each[n], f"it is the share of sample {n} alone")
     flat = each.reshape(suspect.samples, -1)
+    fix = sum_over_samples(suspect, flat)
+    for n in (0, suspect.samples - 1, *range(1, suspect.samples - 1)):
+        yield Hypothesis("missing-batch-sum", each[n], f"it is the share of sample {n} alone", fix)
     for axis, what in ((1, "axis 1"), (None, "both axes")):
         total = flat.sum(axis=axis)
         if total.size in (1, suspect.truth.size):
             array = np.broadcast_to(total, flat.shape[1:]).reshape(suspect.truth.shape)
-            yield Hypothesis("wrong-axis-sum", array, f"it is the sum over {what}")
+            yield Hypothesis("wrong-axis-sum", array, f"it is the sum over {what}", fix)
+
+
+def sum_over_samples(suspect: Suspect, shares: np.ndarray) -> str:
+    """The line that sums a parameter's gradient; `shares` (N, P) is what each sample adds. "" where it is a product."""
+    truth, gradient = suspect.truth, suspect.where.rpartition(".")[2]
+    if truth.ndim == 2 and truth.shape[0] > 1:
+        return ""
+    same = shares.shape == suspect.dvalues.shape and np.allclose(shares, suspect.dvalues, atol=1e-6)
+    keep = ", keepdims=True" if truth.ndim == 2 else ""
+    return f"{gradient} = np.sum({'dvalues' if same else 'share_of_each_sample'}, axis=0{keep})"
 
 
 def transposed(suspect: Suspect) -> Iterator[Hypothesis]:
     truth, jacobian = suspect.truth, suspect.jacobian
     if truth.ndim == 2 and truth.shape[0] == truth.shape[1] > 1 and suspect.name != "inputs":
         yield Hypothesis("transposed", truth.T, "dvalues.T @ inputs matches; inputs.T @ dvalues is right")
-    if jacobian is not None and jacobian.shape[1] == jacobian.shape[2] > 1:
+    if jacobian is None or jacobian.shape[1] != jacobian.shape[2]:
+        return
+    turned = np.swapaxes(jacobian, 1, 2)
+    if not np.allclose(jacobian, turned, rtol=0, atol=1e-6 * np.abs(jacobian).max()):
         product = np.einsum("nmd,nm->nd", jacobian, suspect.dvalues)  # that of right order is "ndm,nm->nd"
         yield Hypothesis("transposed", product, "dvalues @ weights matches; dvalues @ weights.T is right")
 
@@ -79,13 +93,18 @@ def masks(suspect: Suspect) -> Iterator[Hypothesis]:
     if suspect.own is None or not suspect.elementwise or suspect.loss:
         return
     dvalues, own = suspect.dvalues, suspect.own
-    levels = np.unique(own.round(2 if suspect.single else 6))
-    if len(levels) != 2:
+    levels = np.unique(own[~suspect.estimate.left_out].round(2 if suspect.single else 6))
+    if len(levels) not in (1, 2):
         return
-    yield Hypothesis("mask-missing", dvalues, "it is dvalues, as if every entry had passed alike")
-    yield Hypothesis("mask-inverted", dvalues * (levels.sum() - own), "it passes what forward blocks, and the reverse")
+    low, high = (levels[0], levels[-1]) if len(levels) == 2 else (0.0, levels[0])
+    fix = "" if low == 0 else f"dinputs = np.where(inputs > 0, dvalues, {low:.4g} * dvalues)"
+    if len(levels) == 2:
+        evidence = "it is dvalues, as if every entry had passed alike"
+        yield Hypothesis("mask-missing", dvalues, evidence, fix)
+        evidence = "it passes what forward blocks, and the reverse"
+        yield Hypothesis("mask-inverted", dvalues * (levels.sum() - own), evidence, fix)
     up, down = "it passes where dvalues > 0", "it passes where dvalues < 0"
-    yield Hypothesis("mask-from-gradient", dvalues * np.where(dvalues > 0, levels[1], levels[0]), up)
+    yield Hypothesis("mask-from-gradient", dvalues * np.where(dvalues > 0, high, low), up, fix)
     yield Hypothesis("mask-from-gradient", dvalues * (dvalues > 0), up)
     yield Hypothesis("mask-from-gradient", suspect.truth * (dvalues > 0), up)
     yield Hypothesis("mask-from-gradient", dvalues * (dvalues < 0), down)
@@ -104,8 +123,9 @@ def hidden_masks(suspect: Suspect) -> Iterator[Hypothesis]:
         each = suspect.by_sample(estimate) if name != "inputs" else None
         if each is not None:
             shares.append(each.reshape(len(each), -1))
-    arriving = [(suspect.dvalues, suspect.dvalues)] if suspect.dvalues.ndim == 2 else []  # right, and transposed
-    for each in shares:
+    direct = [suspect.dvalues] if suspect.dvalues.ndim == 2 else []
+    arriving = [(each, each) for each in direct]  # right, and transposed
+    for each in direct + shares:
         fitting = [matrix for matrix in matrices if matrix.shape[1] == each.shape[1]]
         arriving += [
             (each @ matrix.T, each @ (matrix if len(matrix) == len(matrix.T) else matrix.T)) for matrix in fitting
@@ -198,7 +218,9 @@ def diagonal_only(suspect: Suspect) -> Iterator[Hypothesis]:
         yield Hypothesis(mistake, array, "it is right in one entry a sample, and 0 in the others")
     if suspect.own is None or suspect.elementwise or suspect.loss:
         return
-    yield Hypothesis(mistake, dvalues * suspect.own, "it is dvalues times the Jacobian's diagonal")
+    softmax = np.allclose(suspect.output.sum(axis=1), 1) and (suspect.output > 0).all()
+    fix = "" if softmax else "dinputs = np.einsum('nij,ni->nj', jacobian, dvalues)  # every output's share"
+    yield Hypothesis(mistake, dvalues * suspect.own, "it is dvalues times the Jacobian's diagonal", fix)
     with np.errstate(all="ignore"):
         share = suspect.claimed / dvalues
         product = share[:, :1] * share[:1] / share[:1, :1]  # as if each were a factor of its row and one of its column

@@ -31,6 +31,7 @@ def named(suspect: Suspect) -> list[Finding]:
     twice: list[Finding] = []
     for hypothesis in HYPOTHESES:
         for slug, array, evidence, fix in hypothesis(suspect):
+            array = np.where(suspect.estimate.left_out, np.nan, array)
             if ratio(array, truth, suspect.single) is not None:
                 continue  # it would be right
             constant = ratio(claimed, array, suspect.single)
@@ -90,8 +91,9 @@ def of_blocked(suspect: Suspect) -> Finding | None:
     """Right where the derivative is not 0 (but for a constant), and wrong where it is."""
     claimed, truth = suspect.claimed, suspect.truth
     largest = np.nanmax(np.abs(truth), initial=0.0)
-    zero = np.abs(truth) <= 1e-9 * max(largest, np.abs(claimed).max())
-    passing = np.isfinite(truth) & ~zero
+    known = np.isfinite(truth)
+    zero = known & (np.abs(truth) <= 1e-9 * largest + suspect.estimate.uncertainty)
+    passing = known & ~zero
     false, lost = zero & (np.abs(claimed) > 1e-6 * max(largest, 1e-300)), passing & (np.abs(claimed) <= 1e-9 * largest)
     if suspect.name != "inputs" or not false.any():
         return None
@@ -104,7 +106,7 @@ def of_blocked(suspect: Suspect) -> Finding | None:
     constant = ratio(claimed[passing], truth[passing], suspect.single) if passing.any() else 1.0
     if constant is None or constant <= 0:
         return None
-    says = f"{false.sum()} of {truth.size} entries should be 0 and are not"
+    says = f"{false.sum()} of {known.sum()} entries should be 0 and are not"
     if is_clip(suspect, false, passing):
         return Finding("clipped-forward-only", suspect.where, f"{says}: forward is constant there")
     return Finding("mask-missing", suspect.where, says)
@@ -134,10 +136,16 @@ def of_shape(suspect: Suspect) -> Finding:
     if claimed.ndim == 2 and claimed.T.shape == truth.shape and ratio(claimed.T, truth, suspect.single) is not None:
         return Finding("transposed", where, f"{shapes}; its transpose matches")
     flat = truth.reshape(-1)
+    if flat.size == 1 and claimed.size > 1 and ratio(claimed.sum().reshape(1), flat, suspect.single) is not None:
+        fix = f"{where.rpartition('.')[2]} = np.sum(share_of_each_entry)"
+        return Finding("missing-batch-sum", where, f"{shapes}; summed over everything it matches", fix)
     for axis in range(claimed.ndim):
         total = claimed.sum(axis=axis).reshape(-1)
         if claimed.shape[axis] > 1 and total.shape == flat.shape and ratio(total, flat, suspect.single) is not None:
-            return Finding("missing-batch-sum", where, f"{shapes}; summed over axis {axis} it matches")
+            keep = ", keepdims=True" if truth.ndim == 2 else ""
+            gradient = where.rpartition(".")[2]
+            fix = f"{gradient} = np.sum({gradient}, axis={axis}{keep})"
+            return Finding("missing-batch-sum", where, f"{shapes}; summed over axis {axis} it matches", fix)
     for slug, array, evidence, _ in batch_sums(suspect):
         if claimed.size == array.size and ratio(claimed.reshape(array.shape), array, suspect.single) is not None:
             return Finding(slug, where, f"{shapes}; {evidence}")

@@ -44,16 +44,25 @@ class Precision:
 
     @classmethod
     def of(cls, function: Function, values: Values, weights: np.ndarray, rng: np.random.Generator) -> Precision:
-        """Told by how a function answers steps of 1e-9 of a number: float64 in a straight line, float32 in jumps."""
-        directions = {name: 1e-9 * np.abs(value) * rng.normal(size=value.shape) for name, value in values.items()}
+        """Told by what a function makes of inputs beside these: numbers of float32, or the noise of their rounding."""
+        directions = {name: np.abs(value) * rng.uniform(0.5, 1, value.shape) for name, value in values.items()}
+
+        def at(step: float) -> np.ndarray:
+            moved = {name: value + np.minimum(step * directions[name], 1e3 * step) for name, value in values.items()}
+            return np.asarray(function(moved), np.float64)
+
         try:
-            function({**values, "inputs": values["inputs"] + directions["inputs"]})
+            at(1e-7)
         except Exception:  # categories
-            directions["inputs"] *= 0
-        at = [function({name: value + k * directions[name] for name, value in values.items()}) for k in (1, 2, 3)]
-        size = np.sum(np.abs(weights * at[0]))
-        jump = np.sum(np.abs(weights * (at[0] - 2 * at[1] + at[2])))
-        if not np.isfinite(jump) or jump <= 1e-11 * size:
+            directions["inputs"] = np.zeros_like(values["inputs"])
+        results = [at(1e-7 * k) for k in range(7)]
+        with np.errstate(all="ignore"):
+            rounded = all((each == each.astype(np.float32)).all() for each in results)
+            moved = any((each != results[0]).any() for each in results)
+            noise = np.diff(np.array(results), n=5, axis=0)  # of a smooth function nothing is left after five times
+            level = np.sqrt(np.mean(noise**2, axis=0) / 252)
+            single = bool((level > 1e-9 * np.maximum(np.abs(results[0]), 1e-3 * np.abs(results[0]).max())).mean() > 0.2)
+        if not (rounded and moved) and not single:
             return cls()
         return cls(SINGLE_STEP, SINGLE_TOLERANCE, float(np.finfo(np.float32).eps))
 
@@ -96,20 +105,23 @@ class Differences:
             return np.asarray(self.function({**self.values, name: moved}))
 
     def step_at(self, name: str, place: int) -> float:
-        return self.precision.step * max(1.0, abs(float(self.values[name].flat[place])))
+        return self.precision.step * max(1.0, abs(float(self.values[name].flat[place])) ** 0.5)
 
     def at(self, name: str, place: int, step: float) -> tuple[np.ndarray, float, float]:
         """Derivative of each term, how much the slopes to both sides differ, and what rounding may have added."""
+        x = float(self.values[name].flat[place])
+        width = ((x + step) - (x - step)) / 2  # what is left of the step beside a large number
         try:
             above, below = self.beside(name, place, step), self.beside(name, place, -step)
         except Exception:  # beyond what the function takes, such as 1.00001 for a category
             return np.full(self.base.shape, np.nan), np.nan, np.nan
         with np.errstate(all="ignore"):
-            by_term = (above - below) / (2 * step)
+            by_term = (above - below) / (2 * width)
             slopes = float(np.sum(np.abs(self.weights * (above - 2 * self.base + below)))) / step
             size = np.abs(self.weights) * np.maximum(np.abs(above), np.abs(self.base))
             size *= (above != below) if size.ndim > 1 else 1  # of a layer's outputs, most have nothing to do with it
             noise = 16 * self.precision.rounding * float(np.sum(size)) / step + self.floor
+            noise += 4 * self.precision.rounding * abs(x) / step * float(np.sum(np.abs(self.weights * by_term)))
         return by_term, slopes, noise
 
     def sum(self, by_term: np.ndarray) -> float:
@@ -125,30 +137,30 @@ class Differences:
             step /= SMALLER**3
         return step, by_term, slopes, noise
 
-    def closer(self, name: str, place: int, step: float, claimed: float) -> tuple[float, float, bool]:
-        """Derivative, its uncertainty, and whether to leave the entry out, by smaller and smaller steps."""
-        steps = [step / SMALLER**k for k in range(LOOKS)]
-        looks = [self.at(name, place, each) for each in steps]
-        slopes = np.array([look[1] for look in looks])
-        values = np.array([self.sum(look[0]) for look in looks])
-        noises = np.array([look[2] for look in looks])
-        seen = slopes > 8 * noises  # above what rounding makes of a straight line
-        falls = [
-            not seen[k - 1]
-            or slopes[k - 1] / (2 * SMALLER)
-            <= slopes[k] + 8 * noises[k]
-            <= slopes[k - 1] * 2 / SMALLER + 16 * noises[k]
-            for k in range(1, LOOKS)
-        ]
-        if all(falls):  # smooth
-            better = (SMALLER**2 * values[1:] - values[:-1]) / (SMALLER**2 - 1)
-            errors = np.abs(better - values[1:]) + 2 * noises[1:]
+    def closer(self, name: str, place: int, step: float, claimed: float) -> tuple[np.ndarray, float, bool]:
+        """Derivative of each term, uncertainty of the sum, and whether to leave the entry out, by smaller steps."""
+        looks = [self.at(name, place, step / SMALLER**k) for k in range(LOOKS)]
+        by_term = np.array([look[0] for look in looks])
+        slopes, noises = (np.array([look[k] for look in looks]) for k in (1, 2))
+        values = np.array([self.sum(each) for each in by_term])
+        if all(falling(slopes[k - 1 : k + 1], noises[k - 1 : k + 1]) for k in range(1, LOOKS)):
+            better = (SMALLER**2 * by_term[1:] - by_term[:-1]) / (SMALLER**2 - 1)
+            sums = np.array([self.sum(each) for each in better])
+            errors = np.maximum(np.abs(sums - values[1:]), np.abs(values[1:] - values[:-1]) / SMALLER) + 2 * noises[1:]
             best = int(np.argmin(errors))
-            return float(better[best]), float(errors[best]), False
+            return better[best], float(errors[best]), False
         finest, noise = values[-1], noises[-1]
         clean = slopes[-1] <= 1e-2 * max(abs(finest), slopes.max()) + 8 * noise
         agrees = abs(claimed - finest) <= 1e-3 * max(abs(claimed), abs(finest)) + 2 * noise
-        return float(finest), 2 * noise, bool(not clean or agrees or not np.isfinite(finest))
+        return by_term[-1], 2 * noise, bool(not clean or agrees or not np.isfinite(finest))
+
+
+def falling(slopes: np.ndarray, noises: np.ndarray) -> bool:
+    """Whether the difference of slopes falls with the step, as it does where a function is smooth."""
+    before, after = slopes
+    if before <= 8 * noises[0]:  # no more than what rounding makes of a straight line
+        return True
+    return before / (2 * SMALLER) <= after + 8 * noises[1] and after <= 2 * before / SMALLER + 8 * noises[1]
 
 
 def estimate(
@@ -166,14 +178,17 @@ def estimate(
     result = Estimate(gradient, uncertainty, left_out, places, by_term, curved=curved)
     unknown = ~np.isfinite(gradient.flat[places])
     left_out.flat[places[unknown]] = True
+    if claimed is None and name == "inputs":
+        claimed = np.zeros(value.shape)  # of categories: what jumps there is no derivative
     if claimed is not None and claimed.shape == value.shape:
         scale, tolerance = result.scale(), differences.precision.tolerance
         with np.errstate(invalid="ignore"):
             apart = ~(np.abs(claimed - gradient) <= tolerance * scale + uncertainty)
-        for place in places:
+        for k, place in enumerate(places):
             if apart.flat[place] and not left_out.flat[place] and curved.flat[place] > 8 * uncertainty.flat[place]:
                 found = differences.closer(name, place, steps.flat[place], float(claimed.flat[place]))
-                gradient.flat[place], uncertainty.flat[place], left_out.flat[place] = found
+                by_term[k], uncertainty.flat[place], left_out.flat[place] = found
+                gradient.flat[place] = differences.sum(by_term[k])
     if analytic is not None:
         result.complex_gradient = complex_step(differences, name, places, analytic)
     return result

@@ -105,7 +105,12 @@ class Functions:
         elif unknown:
             has = ", ".join(known)
             raise TypeError(f"{function.__name__} takes {unknown[0]}, which the audit does not know; it has {has}")
-        return function(**arguments)
+        by_place = []
+        for name in arguments_of(function):
+            if name not in arguments:
+                break
+            by_place.append(arguments.pop(name))
+        return function(*by_place, **arguments)
 
     def forward(self, inputs: np.ndarray) -> Any:
         self.inputs = inputs

@@ -128,11 +128,16 @@ class Report:
             return f"{self.part}: right"
         return f"{self.part}: {len(self.findings)} finding{'s' if len(self.findings) > 1 else ''}"
 
+    def first_of_kind(self) -> list[bool]:
+        """Of each finding whether it is the first of its mistake: the others need not be explained again."""
+        mistakes = [finding.mistake for finding in self.findings]
+        return [mistakes.index(mistake) == place for place, mistake in enumerate(mistakes)]
+
     def lines(self, language: str = "en") -> list[str]:
         """Findings and notes, a line each."""
         result = []
-        for finding in self.findings:
-            result += [str(finding), f"  {finding.explanation[language]}", f"  {finding.fix}"]
+        for finding, new in zip(self.findings, self.first_of_kind(), strict=True):
+            result += [str(finding), *([f"  {finding.explanation[language]}"] if new else []), f"  {finding.fix}"]
         return result + [f"note: {note}" for note in self.notes]
 
     def __rich__(self) -> Any:
@@ -153,10 +158,10 @@ class Report:
             table.add_row(*entry.row(), style="" if entry.passed else "red")
         parts: list[Any] = [Text(self.verdict, "bold green" if self.passed else "bold red")]
         parts += [table, Text(LEGEND, "dim")] if self.entries else []
-        for finding in self.findings:
+        for finding, new in zip(self.findings, self.first_of_kind(), strict=True):
             parts += [Text.assemble((finding.mistake, "bold red"), f" in {finding.where}: {finding.evidence}")]
-            lines = Text(finding.explanation[language]), Text(finding.fix, "cyan")
-            parts += [Padding(line, (0, 0, 0, 2)) for line in lines]
+            lines = [Text(finding.explanation[language])] if new else []
+            parts += [Padding(line, (0, 0, 0, 2)) for line in (*lines, Text(finding.fix, "cyan"))]
         return Group(*parts, *(Text(f"note: {note}", "dim") for note in self.notes))
 
     def __str__(self) -> str:

@@ -257,13 +257,11 @@ class NetworkSubject(Subject):
                     self.factors[f"{name}.{parameter}"] = layer.penalties[parameter]
 
     def fresh(self, values: Values) -> Network:
-        network = self.part if self.part.compiled else copy.deepcopy(self.part)
-        start = 0
-        for name, value in values.items():
-            if name != "inputs":
-                network.parameters[start : start + value.size] = value.ravel()
-                start += value.size
-        return network
+        return self.with_parameters(self.part if self.part.compiled else copy.deepcopy(self.part), values)
+
+    def with_parameters(self, part: Network, values: Values) -> Network:
+        part.parameters = np.concatenate([value.ravel() for name, value in values.items() if name != "inputs"])
+        return part
 
     def forward(self, part: Network, inputs: np.ndarray) -> np.ndarray:
         output = part.forward(inputs, step=1)

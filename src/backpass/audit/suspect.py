@@ -74,10 +74,12 @@ class Suspect:
 
     def by_sample(self, estimate: Estimate) -> np.ndarray | None:
         """What each sample adds to a gradient: (N, *shape), if terms belong to samples."""
-        if self.output.ndim == 0 or len(self.output) != self.samples or len(estimate.places) < estimate.gradient.size:
+        if self.output.ndim == 0 or len(self.output) != self.samples:
             return None
         weighted = (self.dvalues * estimate.by_term).reshape(len(estimate.places), self.samples, -1).sum(axis=2)
-        return weighted.T.reshape(self.samples, *estimate.gradient.shape)
+        shares = np.full((self.samples, estimate.gradient.size), np.nan)
+        shares[:, estimate.places] = weighted.T
+        return shares.reshape(self.samples, *estimate.gradient.shape)
 
     @cached_property
     def jacobian(self) -> np.ndarray | None:
@@ -144,8 +146,6 @@ def ratio(claimed: np.ndarray, hypothesis: np.ndarray, single: bool = False) -> 
     if claimed.shape != hypothesis.shape:
         return None
     known = np.isfinite(claimed) & np.isfinite(hypothesis)
-    if known.sum() < max(1, 0.5 * known.size):
-        known &= False
     ours, theirs = claimed[known], hypothesis[known]
     size = np.abs(theirs).max(initial=0.0)
     if size == 0 or np.abs(ours).max(initial=0.0) == 0:
@@ -154,7 +154,8 @@ def ratio(claimed: np.ndarray, hypothesis: np.ndarray, single: bool = False) -> 
     if not np.allclose(ours, constant * theirs, rtol=0, atol=(CLOSE_SINGLE if single else CLOSE) * np.abs(ours).max()):
         return None
     telling = int((np.abs(theirs) > 1e-3 * size).sum())
-    simple = any(abs(round(x) - x) < 1e-4 * x and round(x) > 0 for x in (abs(constant), 1 / max(abs(constant), 1e-300)))
+    sizes = abs(constant), 1 / max(abs(constant), 1e-300)
+    simple = any(abs(round(size) - size) < 1e-4 * size and 0 < round(size) < 1000 for size in sizes)
     return constant if telling >= FEWEST or simple else None
 
 

@@ -31,8 +31,9 @@ TEXTS = {
         "求和的轴不对。前向时它沿样本方向广播，因此反向要沿样本方向（第 0 轴）求和。",
     ),
     "mask-missing": (
-        "Gradient passes where the forward pass let nothing through. What was set to 0 forward has derivative 0.",
-        "前向没有放行的位置，反向却有梯度通过。前向被置为 0 的元素，其导数为 0。",
+        "Gradient passes where the forward pass let nothing through, or less. What forward sets to 0 or scales, "
+        "backward sets to 0 or scales too.",
+        "前向没有放行或被缩小的位置，反向却让梯度照常通过。前向置零或缩放的元素，反向也要同样置零或缩放。",
     ),
     "mask-inverted": (
         "Gradient passes where it should be blocked, and is blocked where it should pass. The comparison is the wrong "
@@ -58,8 +59,9 @@ TEXTS = {
         "导数正确，但没有乘以 dvalues。链式法则要求两者相乘。",
     ),
     "stale-forward": (
-        "After a new forward, backward still uses values of an old one. Store what backward needs at every forward.",
-        "重新前向之后，反向仍在使用旧的值。每次前向都要保存反向所需的量。",
+        "After a new forward, or after training has changed the parameters, backward still uses old values. Store what "
+        "backward needs at every forward, and use the parameters as they are now.",
+        "重新前向之后，或训练改变参数之后，反向仍在使用旧的值。每次前向都要保存反向所需的量，并使用当前的参数。",
     ),
     "accumulated": (
         "A second backward adds to the gradients of the first. Assign them, or set them to 0 at the beginning.",

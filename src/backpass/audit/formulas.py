@@ -67,8 +67,7 @@ def in_float64(layer: Layer) -> Layer:
     double = copy.deepcopy(layer)
     if double.dtype not in (None, np.float64):
         double.allocate(np.float64)
-        for name in layer.parameter_shapes():
-            setattr(double, name, getattr(layer, name))
+        double.parameters[:] = layer.parameters
         for name in layer.state_names:
             double.__dict__[f"_{name}"] = getattr(layer, name).astype(np.float64)
     return double

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import backpass
+from backpass.audit import Health, HealthCallback
 from backpass.cli.features import Features
 from backpass.cli.targets import Target, listed, read_off
 from backpass.datasets.readers import Table
@@ -138,8 +139,8 @@ class Interrupt:
 
 def learn(
     part: Part, target: Target, options: dict[str, Any], callbacks: Iterable[Any]
-) -> tuple[backpass.Network, backpass.History, int]:
-    """Build a network and train it. Returned with it: the history, and the epoch whose weights it has."""
+) -> tuple[backpass.Network, backpass.History, int, Health]:
+    """Build a network and train it. Returned with it: the history, the epoch whose weights it has, what is wrong."""
     X, y, seed = part.X.astype(np.float32), part.y, options["seed"]
     hidden = ",".join(map(str, options["hidden"]))
     try:
@@ -150,15 +151,17 @@ def learn(
     if (rows := round(len(X) * VALIDATION_SHARE)) >= FEWEST_VALIDATION_ROWS:
         fitted, validation = split(part.encoded, rows, target, seed)
     best = BestEpoch(network)
+    optimizer = OPTIMIZERS[options["optimizer"]](learning_rate=options["learning_rate"])
+    watch = HealthCallback(network, X[fitted], y[fitted], optimizer)
     try:
         history = network.fit(
             X[fitted],
             y[fitted],
-            optimizer=OPTIMIZERS[options["optimizer"]](learning_rate=options["learning_rate"]),
+            optimizer=optimizer,
             epochs=options["epochs"],
             batch_size=options["batch_size"],
             validation_data=(X[validation], y[validation]) if len(validation) else None,
-            callbacks=[best, *callbacks],
+            callbacks=[best, watch, *callbacks],
             threads=options["threads"],
         )
     except MemoryError:
@@ -166,4 +169,4 @@ def learn(
         asked = f"--epochs {options['epochs']}" if longer else f"--hidden {hidden}"
         raise ValueError(f"{asked} asks for more memory than there is") from None
     best.restore()
-    return network, history, best.epoch
+    return network, history, best.epoch, watch.health(history)

@@ -26,6 +26,7 @@ from backpass.datasets.readers import read
 from backpass.optimizers.optimizer import OPTIMIZERS
 
 MOST_EPOCHS = 10**9  # each leaves a row in the history
+MOST_REMARKS = 5
 
 
 def widths_of(hidden: str) -> list[int]:
@@ -117,7 +118,7 @@ def train(
     try:
         with Interrupt() as interrupt, NewRunFolder(Path(out) if out else None, table.name) as folder:
             with ProgressBar(interrupt) as bar:
-                network, history, kept = learn(parts["train"], kind, options, [interrupt, bar])
+                network, history, kept, found = learn(parts["train"], kind, options, [interrupt, bar])
             run = RunFolder(Path(), network, features, kind, {})
             run.record = record(data, run, parts, options, history, kept)
             fill(folder, run, parts, history, kept, f"{table.name}: {kind.name}")
@@ -130,6 +131,8 @@ def train(
     if kept < history.epochs:
         typer.echo(f"epoch {kept} of {history.epochs} is kept: it did best on the validation part")
     Console(highlight=False).print(figures_table(run.record["figures"], kind))
+    for line in found.lines()[:MOST_REMARKS]:
+        typer.echo(f"health: {line}")
     typer.echo(f"{run.path} holds the run; next: backpass predict {quoted(run.path)} {quoted(data)} -o predictions.csv")
 
 

@@ -124,12 +124,10 @@ def hidden_masks(suspect: Suspect) -> Iterator[Hypothesis]:
         if each is not None:
             shares.append(each.reshape(len(each), -1))
     direct = [suspect.dvalues] if suspect.dvalues.ndim == 2 else []
-    arriving = [(each, each) for each in direct]  # right, and transposed
+    arriving: list[tuple[np.ndarray, np.ndarray | None]] = [(each, None) for each in direct]  # right, and transposed
     for each in direct + shares:
         fitting = [matrix for matrix in matrices if matrix.shape[1] == each.shape[1]]
-        arriving += [
-            (each @ matrix.T, each @ (matrix if len(matrix) == len(matrix.T) else matrix.T)) for matrix in fitting
-        ]
+        arriving += [(each @ matrix.T, each @ matrix if len(matrix) == len(matrix.T) else None) for matrix in fitting]
     for gradient, other in arriving:
         of_biases = (each for each in shares if each.shape == gradient.shape and (each == 0).any())
         blocked = next((each == 0 for each in of_biases), None)
@@ -139,8 +137,9 @@ def hidden_masks(suspect: Suspect) -> Iterator[Hypothesis]:
             "mask-missing": gradient,
             "mask-inverted": gradient * blocked,
             "mask-from-gradient": gradient * (gradient > 0),
-            "transposed": other * ~blocked,
         }
+        if other is not None:
+            kinds["transposed"] = other * ~blocked
         for mistake, passing in kinds.items():
             made = [passing.sum(axis=0)]
             made += [suspect.inputs.T @ passing] if suspect.inputs.ndim == 2 else []

@@ -17,7 +17,7 @@ import numpy as np
 
 from backpass.audit import formulas, own_parts
 from backpass.audit.own_parts import Functions, LossFunctions, as_float64, in_float64
-from backpass.audit.variables import Values, Variable, found_beside, items_of, read, write
+from backpass.audit.variables import Values, Variable, found_beside, is_number, items_of, read, write
 from backpass.files.model import layer_names
 from backpass.layers.layer import Layer, told
 from backpass.layers.own import own_part, parameters_of
@@ -25,6 +25,7 @@ from backpass.layers.penalty import penalty_gradient
 from backpass.losses.loss import Loss
 from backpass.network import Network
 
+USUAL = {"W", "w", "b", "bias", "weight", "gamma", "beta", "scale", "shift"}
 MOST_APART = 32  # samples whose losses are asked for one by one
 
 Claims = dict[str, Any]  # gradient by variable; None where backward has left none
@@ -97,6 +98,19 @@ class Subject:
         known = {variable.path for variable in self.variables.values()}
         found = found_beside(self.part, trial, lambda path: path not in known and self.effect_of(path) is not None)
         self.take(found)
+        if found:  # beside one that has a gradient, what is called as parameters are is one too
+            usual = {
+                name: Variable((name,), (f"d{name}",))
+                for name in items_of(self.part)
+                if name in USUAL - set(self.values)
+            }
+            self.take(
+                {
+                    name: each
+                    for name, each in usual.items()
+                    if is_number(read(self.part, each.path)) and self.effect_of(each.path)
+                }
+            )
         arrays = {name for name, value in items_of(self.part).items() if isinstance(value, np.ndarray)}
         arrays = {name for name in arrays - self.values.keys() if items_of(self.part)[name].dtype.kind == "f"}
         self.unseen = sorted(str(name) for name in arrays if self.effect_of((name,)))

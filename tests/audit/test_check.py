@@ -280,3 +280,184 @@ def test_what_cannot_be_audited_is_said_in_one_line(part, inputs, y_true, words)
         check(part, inputs, y_true)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
+
+
+# --------------------------------------------------------------------------------------- what an adversary tried first
+
+
+def mistakes_of(*arguments):
+    return {finding.mistake for finding in check(*arguments).findings}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        (lambda x: np.maximum(x.astype("f4"), 0), lambda dout, x: dout * (x > 0)),
+        (lambda x: np.tanh(3 * x.astype("f4")), lambda dout, x: dout * 3 * (1 - np.tanh(3 * x) ** 2)),
+    ],
+    ids=["relu", "tanh"],
+)
+def test_a_forward_in_float32_is_told_from_one_in_float64(part):
+    report = check(part, INPUTS)
+    assert report.passed
+    assert any("float32" in note for note in report.notes)
+
+
+@pytest.mark.parametrize("offset", [1e4, -1e5])
+@pytest.mark.parametrize("part", [bp.Softmax(), bp.BatchNorm(5), bp.LayerNorm(5), bp.Tanh()], ids=str)
+def test_inputs_far_from_zero_are_no_mistake(part, offset):
+    assert check(part, offset + INPUTS).passed
+
+
+def test_a_part_that_has_run_before_keeps_no_parameters_of_its_results():
+    class Keeps(Dense):
+        def forward(self, inputs):
+            super().forward(inputs)
+            self.z = self.output.copy()
+
+        def backward(self, dvalues):
+            self.dz = dvalues.copy()
+            super().backward(self.dz)
+
+    part = Keeps(5, 4)
+    part.forward(INPUTS)
+    part.backward(np.ones((7, 4)))
+    report = check(part, INPUTS)
+    assert report.passed
+    assert [entry.name for entry in report.entries] == ["dinputs", "dweights", "dbiases"]
+
+
+def test_parameters_are_found_in_lists_of_layers_and_in_dicts():
+    class Two:
+        def __init__(self):
+            self.layers = [Dense(5, 4), ReLU(), Dense(4, 3)]
+
+        def forward(self, inputs):
+            for layer in self.layers:
+                layer.forward(inputs)
+                inputs = layer.output
+            return inputs
+
+        def backward(self, dvalues):
+            for layer in reversed(self.layers):
+                layer.backward(dvalues)
+                dvalues = layer.dinputs
+            self.layers[2].dbiases = -self.layers[2].dbiases
+            return dvalues
+
+    class InDicts:
+        def __init__(self):
+            self.params = {"W": INPUTS[:5, :4].copy()}
+            self.grads = {}
+
+        def forward(self, inputs):
+            self.inputs = inputs
+            return inputs @ self.params["W"]
+
+        def backward(self, dvalues):
+            self.grads["W"] = 2 * self.inputs.T @ dvalues
+            return dvalues @ self.params["W"].T
+
+    (finding,) = check(Two(), INPUTS).findings
+    assert (finding.mistake, finding.where) == ("wrong-sign", "layers[2].dbiases")
+    (finding,) = check(InDicts(), INPUTS).findings
+    assert (finding.mistake, finding.where) == ("scaled-by-constant", "params.dW")
+
+
+def test_what_forward_uses_and_nothing_derives_is_a_note():
+    class Shifted:
+        def __init__(self):
+            self.offset = np.ones(5)
+
+        def forward(self, inputs):
+            return np.tanh(inputs + self.offset)
+
+        def backward(self, dvalues):
+            return dvalues * (1 - self.output**2)
+
+    class Right(Shifted):
+        def forward(self, inputs):
+            self.output = super().forward(inputs)
+            return self.output
+
+    report = check(Right(), INPUTS)
+    assert report.passed
+    assert any(note.startswith("offset is used by forward") for note in report.notes)
+
+
+def test_infinite_gradients_of_finite_losses_are_found():
+    def forward(y_pred, y_true):
+        return -np.log(np.clip(y_pred, 1e-7, 1)[np.arange(len(y_pred)), y_true])
+
+    def backward(y_pred, y_true):
+        return -np.eye(3)[y_true] / y_pred / len(y_pred)
+
+    y_pred = np.array([[1.0, 0, 0], [0.2, 0.3, 0.5]])
+    assert not check((forward, backward), y_pred, np.array([1, 2])).passed
+
+
+def test_a_mask_from_dvalues_is_found_though_it_is_right_for_some():
+    part = (lambda x: np.maximum(x, 0), lambda dout, x: dout * (dout > 0) * (x > 0))
+    for seed in range(20):
+        assert not check(part, np.random.default_rng(seed).normal(size=(1, 4)).__abs__(), random_state=seed).passed
+
+
+@pytest.mark.parametrize("when", ["made", "first used"])
+def test_weights_that_were_copied_earlier_are_found(when):
+    class Copies(Dense):
+        turned = None
+
+        def __init__(self, *sizes):
+            super().__init__(*sizes)
+            self.turned = self.weights.T.copy() if when == "made" else None
+
+        def backward(self, dvalues):
+            super().backward(dvalues)
+            self.turned = self.weights.T.copy() if self.turned is None else self.turned
+            self.dinputs = dvalues @ self.turned
+
+    rng = np.random.default_rng(1)
+    for samples in (7, 256):
+        assert mistakes_of(Copies(5, 4), rng.normal(size=(samples, 5))) == {"stale-forward"}
+
+
+def test_one_wrong_entry_of_a_hundred_thousand_is_found():
+    class OneEntry(bp.Dense, listed=False):
+        def backward(self, dvalues):
+            super().backward(dvalues)
+            self.dweights[783, 127] *= -1
+            return self.dinputs
+
+    report = check(OneEntry(784, 128, random_state=0), np.random.default_rng(0).normal(size=(5, 784)))
+    assert not report.passed
+    assert any("100352 entries" in note for note in report.notes)
+
+
+def test_functions_with_a_cache_and_gradients_in_the_usual_order():
+    def forward(x, w, b):
+        return x @ w + b, (x, w)
+
+    def backward(dout, cache):
+        x, w = cache
+        return dout @ w.T, x.T @ dout, dout.sum(axis=0)
+
+    parameters = {"w": INPUTS[:5, :4].copy(), "b": np.zeros(4)}
+    report = check((forward, backward, parameters), INPUTS)
+    assert report.passed
+    assert len(report.entries) == 3
+
+
+def test_a_loss_may_take_the_truth_first():
+    class Keras:
+        def forward(self, y_true, y_pred):
+            return np.mean((y_true - y_pred) ** 2, axis=1)
+
+        def backward(self, y_true, y_pred):
+            self.dinputs = 2 * (y_pred - y_true) / y_pred.size
+
+    assert check(Keras(), INPUTS, INPUTS[::-1]).passed
+
+
+def test_a_function_whose_argument_is_unknown_is_refused_in_one_line():
+    with pytest.raises(ValueError, match="takes magic, which the audit does not know"):
+        check((lambda x, magic: x * magic, lambda dout, x: dout), INPUTS)

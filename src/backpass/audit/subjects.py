@@ -8,7 +8,7 @@ from the same random state each time: the object that was handed in stays as it 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from inspect import signature
 from typing import Any
@@ -16,14 +16,12 @@ from typing import Any
 import numpy as np
 
 from backpass.audit import formulas, own_parts
-from backpass.audit.own_parts import Functions, LossFunctions, as_float64, in_float64
+from backpass.audit.own_parts import as_float64, in_float64
 from backpass.audit.variables import Values, Variable, found_beside, is_number, items_of, read, write
-from backpass.files.model import layer_names
 from backpass.layers.layer import Layer, told
-from backpass.layers.own import own_part, parameters_of
+from backpass.layers.own import parameters_of
 from backpass.layers.penalty import penalty_gradient
 from backpass.losses.loss import Loss
-from backpass.network import Network
 
 USUAL = {"W", "w", "b", "bias", "weight", "gamma", "beta", "scale", "shift"}
 MOST_APART = 32  # samples whose losses are asked for one by one
@@ -249,99 +247,3 @@ class LossSubject(Subject):
             return self.terms
         rows = formulas.rows_of(self.part, self.y_true, self.values["inputs"].shape[1])
         return lambda values: formulas.losses_of(self.part, values["inputs"], rows)
-
-
-class NetworkSubject(Subject):
-    """A Network with its loss; parameters are called dense1.weights and so on."""
-
-    takes_truth = True
-
-    def __init__(self, part: Network, inputs: Any, y_true: Any):
-        layers = [own_part(formulas.in_float64(layer)) for layer in part.layers]
-        network = Network(
-            [layer if isinstance(layer, Layer) else in_float64(layer) for layer in layers], copy.deepcopy(part.loss)
-        )
-        network.parameters = part.parameters
-        super().__init__(network, inputs, y_true)
-        self.targets = network.targets(y_true, network.samples(self.values["inputs"]))
-        for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
-            for parameter in layer.parameter_shapes():
-                self.values[f"{name}.{parameter}"] = layer.__dict__[f"_{parameter}"].copy()
-                if parameter in layer.penalties:
-                    self.factors[f"{name}.{parameter}"] = layer.penalties[parameter]
-
-    def fresh(self, values: Values) -> Network:
-        return self.with_parameters(self.part if self.part.compiled else copy.deepcopy(self.part), values)
-
-    def with_parameters(self, part: Network, values: Values) -> Network:
-        part.parameters = np.concatenate([value.ravel() for name, value in values.items() if name != "inputs"])
-        return part
-
-    def forward(self, part: Network, inputs: np.ndarray) -> np.ndarray:
-        output = part.forward(inputs, step=1)
-        if (fusion := part._fusion()) is not None:
-            return fusion.sample_losses(part.layers[-1].inputs, self.targets)
-        return (
-            part.loss.sample_losses(output, self.targets)
-            if hasattr(part.loss, "sample_losses")
-            else part.loss.forward(output, self.targets)
-        )
-
-    def claims(self, part: Network, dvalues: np.ndarray) -> Claims:
-        found: Claims = {"inputs": part.backward(self.targets).copy()}
-        for name, layer in zip(layer_names(part.layers), part.layers, strict=True):
-            for parameter in layer.parameter_shapes():
-                key = f"{name}.{parameter}"
-                penalty = self.penalty(key, layer.__dict__[f"_{parameter}"])
-                found[key] = layer.__dict__[f"_d{parameter}"] - (0 if penalty is None else penalty)
-        return found
-
-    def parts(self) -> Iterator[tuple[str, Any, np.ndarray, Any]]:
-        """Name, part, inputs and y_true of every layer and of the loss, as one forward pass meets them."""
-        network = copy.deepcopy(self.part)
-        output = network.forward(self.values["inputs"], step=1)
-        for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
-            yield name, own_part(layer), np.array(layer.inputs), None
-        yield "loss", getattr(network.loss, "part", network.loss), np.array(output), self.targets
-
-    @property
-    def analytic(self) -> Callable[[Values], np.ndarray]:
-        network = self.part
-        if not all(formulas.has_formula(part) for part in (*network.layers, network.loss)):
-            return self.terms
-        self.forward(network, self.values["inputs"])
-        rows = formulas.rows_of(network.loss, self.y_true, network.widths[-1])
-        names = layer_names(network.layers)
-
-        def losses(values: Values) -> np.ndarray:
-            output = values["inputs"]
-            for name, layer in zip(names, network.layers, strict=True):
-                mine = {parameter: values[f"{name}.{parameter}"] for parameter in layer.parameter_shapes()}
-                output = formulas.output_of(layer, output, **mine)
-            return formulas.losses_of(network.loss, output, rows)
-
-        return losses
-
-
-def subject_of(part: Any, inputs: Any, y_true: Any) -> Subject:
-    """The face that fits the part. TypeError, ValueError for what is none, or lacks y_true."""
-    if isinstance(part, type):
-        raise TypeError(f"{part.__name__} is a class; pass an object of it, such as {part.__name__}()")
-    if isinstance(part, tuple | list):
-        if len(part) not in (2, 3) or not callable(part[0]) or not callable(part[1]):
-            raise TypeError("pass a pair (forward, backward) of functions, or with a dict of parameters as a third")
-        forward, backward, parameters = (*part, {})[:3]
-        part = (Functions if y_true is None else LossFunctions)(forward, backward, parameters)
-        part.__class__ = type(getattr(forward, "__name__", "forward"), (type(part),), {})
-    if not all(callable(getattr(part, name, None)) for name in ("forward", "backward")):
-        raise TypeError(f"{part!r} has no forward and backward; pass an object that has both, such as Dense(4, 3)")
-    kind: type[Subject] = LayerSubject
-    if isinstance(part, Network):
-        kind = NetworkSubject
-    elif isinstance(part, Loss) or own_parts.takes_truth(part.forward):
-        kind = LossSubject
-    if kind.takes_truth and y_true is None:
-        raise ValueError(f"{type(part).__name__} compares with the truth; pass y_true too")
-    if not kind.takes_truth and y_true is not None:
-        raise ValueError(f"{type(part).__name__}.forward takes no y_true; leave it out")
-    return kind(part, inputs, y_true)

@@ -1,0 +1,90 @@
+"""A whole network as what is audited: its parameters are called dense1.weights and so on."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from backpass.audit import formulas
+from backpass.audit.own_parts import in_float64
+from backpass.audit.subjects import Claims, LayerSubject, LossSubject, Subject
+from backpass.audit.variables import Values
+from backpass.files.model import layer_names
+from backpass.layers.layer import Layer
+from backpass.layers.own import own_part
+from backpass.network import Network
+
+
+class NetworkSubject(Subject):
+    """A Network with its loss; parameters are called dense1.weights and so on."""
+
+    takes_truth = True
+
+    def __init__(self, part: Network, inputs: Any, y_true: Any):
+        layers = [own_part(formulas.in_float64(layer)) for layer in part.layers]
+        network = Network(
+            [layer if isinstance(layer, Layer) else in_float64(layer) for layer in layers], copy.deepcopy(part.loss)
+        )
+        network.parameters = part.parameters
+        super().__init__(network, inputs, y_true)
+        self.targets = network.targets(y_true, network.samples(self.values["inputs"]))
+        for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
+            for parameter in layer.parameter_shapes():
+                self.values[f"{name}.{parameter}"] = layer.__dict__[f"_{parameter}"].copy()
+                if parameter in layer.penalties:
+                    self.factors[f"{name}.{parameter}"] = layer.penalties[parameter]
+
+    def fresh(self, values: Values) -> Network:
+        return self.with_parameters(self.part if self.part.compiled else copy.deepcopy(self.part), values)
+
+    def with_parameters(self, part: Network, values: Values) -> Network:
+        part.parameters = np.concatenate([value.ravel() for name, value in values.items() if name != "inputs"])
+        return part
+
+    def forward(self, part: Network, inputs: np.ndarray) -> np.ndarray:
+        output = part.forward(inputs, step=1)
+        if (fusion := part._fusion()) is not None:
+            return fusion.sample_losses(part.layers[-1].inputs, self.targets)
+        return (
+            part.loss.sample_losses(output, self.targets)
+            if hasattr(part.loss, "sample_losses")
+            else part.loss.forward(output, self.targets)
+        )
+
+    def claims(self, part: Network, dvalues: np.ndarray) -> Claims:
+        found: Claims = {"inputs": part.backward(self.targets).copy()}
+        for name, layer in zip(layer_names(part.layers), part.layers, strict=True):
+            for parameter in layer.parameter_shapes():
+                key = f"{name}.{parameter}"
+                penalty = self.penalty(key, layer.__dict__[f"_{parameter}"])
+                found[key] = layer.__dict__[f"_d{parameter}"] - (0 if penalty is None else penalty)
+        return found
+
+    def parts(self) -> Iterator[tuple[str, Subject]]:
+        """Every layer and the loss, by name, as one forward pass meets them."""
+        network = copy.deepcopy(self.part)
+        output = network.forward(self.values["inputs"], step=1)
+        for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
+            yield name, LayerSubject(own_part(layer), np.array(layer.inputs), None)
+        yield "loss", LossSubject(getattr(network.loss, "part", network.loss), np.array(output), self.targets)
+
+    @property
+    def analytic(self) -> Callable[[Values], np.ndarray]:
+        network = self.part
+        if not all(formulas.has_formula(part) for part in (*network.layers, network.loss)):
+            return self.terms
+        self.forward(network, self.values["inputs"])
+        rows = formulas.rows_of(network.loss, self.y_true, network.widths[-1])
+        names = layer_names(network.layers)
+
+        def losses(values: Values) -> np.ndarray:
+            output = values["inputs"]
+            for name, layer in zip(names, network.layers, strict=True):
+                mine = {parameter: values[f"{name}.{parameter}"] for parameter in layer.parameter_shapes()}
+                output = formulas.output_of(layer, output, **mine)
+            return formulas.losses_of(network.loss, output, rows)
+
+        return losses

@@ -118,3 +118,17 @@ def test_the_table_of_mistakes_is_whole():
     page = (ROOT / "docs/find_the_mistake.md").read_text()
     table = page[page.index("| mistake |") :]
     assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", table)) >= set(TEXTS)
+
+
+def test_the_audits_four_questions_are_answered(capsys):
+    shown: dict = {}
+    for block in blocks("docs/audit.md", "python"):
+        exec(block, shown)
+    assert "np.sum(dense1.inputs[:, 0] * dense1.dvalues[:, 1])" in capsys.readouterr().out
+
+
+def test_the_table_of_what_health_finds_is_whole():
+    source = (ROOT / "src/backpass/audit/diagnosis.py").read_text()
+    kinds = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
+    page = (ROOT / "docs/audit.md").read_text()
+    assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", page[page.index("| finding |") :].split("## ")[0])) == kinds

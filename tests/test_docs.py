@@ -129,6 +129,6 @@ def test_the_audits_four_questions_are_answered(capsys):
 
 def test_the_table_of_what_health_finds_is_whole():
     source = (ROOT / "src/backpass/audit/diagnosis.py").read_text()
-    kinds = set(re.findall(r'Finding\(\s*"([a-z-]+)"', source))
+    kinds = set(re.findall(r'Remark\(\s*"([a-z-]+)"', source))
     page = (ROOT / "docs/audit.md").read_text()
     assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", page[page.index("| finding |") :].split("## ")[0])) == kinds

@@ -2,7 +2,7 @@
 
 from backpass.audit.checking import check
 from backpass.audit.diagnosis import health
-from backpass.audit.health_report import Health
+from backpass.audit.health_report import Health, Remark
 from backpass.audit.report import Entry, Finding, Report
 from backpass.audit.second_order import Curvature, curvature
 from backpass.audit.unfolding import Unfolding, unfold
@@ -14,6 +14,7 @@ __all__ = [
     "Finding",
     "Health",
     "HealthCallback",
+    "Remark",
     "Report",
     "Unfolding",
     "check",

@@ -15,7 +15,7 @@ import numpy as np
 
 from backpass import checks
 from backpass.audit.examination import LayerFigures, examine
-from backpass.audit.health_report import Finding, Health
+from backpass.audit.health_report import Health, Remark
 from backpass.engine.threads import fits
 from backpass.files.model import layer_names
 from backpass.layers.batch_norm import BatchNorm
@@ -113,7 +113,7 @@ def findings(
     figures: list[LayerFigures],
     optimizer: Optimizer | None,
     losses: np.ndarray,
-) -> Iterator[Finding]:
+) -> Iterator[Remark]:
     """All of them, the most serious first."""
     largest = None
     if not np.isfinite(network.parameters).all():  # then nothing else is
@@ -127,7 +127,7 @@ def findings(
     if largest is not None and largest > LARGEST_UPDATE:
         figure = max(figures, key=lambda each: each.update or 0)
         text = f"{figure.name}: one step changes the weights by {largest:.2g} of their size"
-        yield Finding("updates-too-large", figure.name, largest, text, "lower the learning rate, or clip the gradients")
+        yield Remark("updates-too-large", figure.name, largest, text, "lower the learning rate, or clip the gradients")
     yield from of_inputs(network, X)
     yield from of_targets(network, targets)
     if len(losses) >= EPOCHS:
@@ -136,18 +136,18 @@ def findings(
     scheduled = optimizer is not None and optimizer.schedule is not None  # it may end with no steps at all
     if largest is not None and largest < SMALLEST_UPDATE and to_learn > STILL_TO_LEARN and not scheduled:
         text = f"learning_rate: one step changes no layer's weights by more than {largest:.1g} of their size"
-        yield Finding("updates-too-small", "learning_rate", largest, text, "raise the learning rate; 1e-3 is usual")
+        yield Remark("updates-too-small", "learning_rate", largest, text, "raise the learning rate; 1e-3 is usual")
     yield from of_labels(network, targets)
 
 
-def of_numbers(network: Network) -> Iterator[Finding]:
+def of_numbers(network: Network) -> Iterator[Remark]:
     for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
         if wrong := int((~np.isfinite(layer.parameters)).sum()):
             text = f"{name}: {wrong} of {layer.parameters.size} parameters are not finite"
-            yield Finding("not-finite", name, wrong, text, "train anew, with a lower learning rate, on scaled inputs")
+            yield Remark("not-finite", name, wrong, text, "train anew, with a lower learning rate, on scaled inputs")
 
 
-def of_scale(network: Network, X: np.ndarray, targets: np.ndarray) -> Iterator[Finding]:
+def of_scale(network: Network, X: np.ndarray, targets: np.ndarray) -> Iterator[Remark]:
     """The same samples twice over have the same mean loss, and so the same gradient."""
     rows = np.linspace(0, len(X) - 1, min(len(X), 16)).astype(int)  # few: at a minimum, those of many cancel
     twin = copy.deepcopy(network)
@@ -176,15 +176,15 @@ def of_scale(network: Network, X: np.ndarray, targets: np.ndarray) -> Iterator[F
         factor = factors[wrong[-1]]
         where = "loss" if len(wrong) == len(factors) else wrong[-1]
         text = f"{where}: the same samples twice over give {factor:.3g} times the gradient"
-        yield Finding("loss-scale", where, factor, text, "divide a loss's dinputs by N, and sum a layer's over samples")
+        yield Remark("loss-scale", where, factor, text, "divide a loss's dinputs by N, and sum a layer's over samples")
 
 
-def of_layers(figures: list[LayerFigures], rows: int) -> Iterator[Finding]:
+def of_layers(figures: list[LayerFigures], rows: int) -> Iterator[Remark]:
     units = [*of_units(figures, rows)]
     yield from units or of_flow(figures)  # units that let nothing through are the reason why a gradient vanishes
 
 
-def of_flow(figures: list[LayerFigures]) -> Iterator[Finding]:
+def of_flow(figures: list[LayerFigures]) -> Iterator[Remark]:
     learning = [each for each in figures if each.gradient is not None and each.relative_gradient is not None]
     if not learning or not learning[-1].gradient:
         return
@@ -193,29 +193,29 @@ def of_flow(figures: list[LayerFigures]) -> Iterator[Finding]:
     text = f"{first.name}: the gradient is {ratio:.2g} times that of {last.name}"
     if not ratio <= FLOW:
         remedy = "draw smaller weights, clip the gradients, or put in BatchNorm or LayerNorm"
-        yield Finding("exploding-gradient", first.name, ratio, text, remedy)
+        yield Remark("exploding-gradient", first.name, ratio, text, remedy)
     elif ratio < 1 / FLOW:
         remedy = "use ReLU and its kin with their own initializer, fewer layers, BatchNorm or LayerNorm"
-        yield Finding("vanishing-gradient", first.name, ratio, text, remedy)
+        yield Remark("vanishing-gradient", first.name, ratio, text, remedy)
 
 
-def of_units(figures: list[LayerFigures], rows: int) -> Iterator[Finding]:
+def of_units(figures: list[LayerFigures], rows: int) -> Iterator[Remark]:
     if rows < ROWS:
         return
     for each in figures:
         if each.dead is not None and each.dead > MOST_DEAD:
             text = f"{each.name}: {round(each.dead * each.units)} of {each.units} units are 0 for all {rows} samples"
             remedy = "lower the learning rate, or use LeakyReLU or ELU"
-            yield Finding("dead-units", each.name, each.dead, text, remedy)
+            yield Remark("dead-units", each.name, each.dead, text, remedy)
     for each in figures:
         if each.saturated is not None and each.saturated > MOST_SATURATED:
             count = f"{round(each.saturated * each.units)} of {each.units}"
             text = f"{each.name}: {count} units are saturated for nearly all samples"
             remedy = "lower the learning rate, scale the inputs, or put in BatchNorm or LayerNorm"
-            yield Finding("saturated", each.name, each.saturated, text, remedy)
+            yield Remark("saturated", each.name, each.saturated, text, remedy)
 
 
-def of_bounces(losses: np.ndarray, largest: float | None) -> Iterator[Finding]:
+def of_bounces(losses: np.ndarray, largest: float | None) -> Iterator[Remark]:
     half = losses[len(losses) // 2 :]
     level = float(np.median(half))
     changes = np.diff(half) / np.maximum(np.abs(half[:-1]), np.finfo(np.float64).tiny)
@@ -224,7 +224,7 @@ def of_bounces(losses: np.ndarray, largest: float | None) -> Iterator[Finding]:
     remedy = "lower the learning rate, by 3 or 10 times"
     if level > 1.1 * losses[0] > 0:
         text = f"learning_rate: the loss went up, from {losses[0]:.3g} in the first epoch to about {level:.3g}"
-        yield Finding("learning-rate-too-high", "learning_rate", level / losses[0], text, remedy)
+        yield Remark("learning-rate-too-high", "learning_rate", level / losses[0], text, remedy)
     elif (
         bounce > limit
         and (changes > 0).mean() > 0.3  # to and fro, not down
@@ -233,10 +233,10 @@ def of_bounces(losses: np.ndarray, largest: float | None) -> Iterator[Finding]:
         and (largest is None or largest > LARGE_STEPS)
     ):
         text = f"learning_rate: the loss bounces, by {bounce:.0%} from one epoch to the next"
-        yield Finding("learning-rate-too-high", "learning_rate", bounce, text, remedy)
+        yield Remark("learning-rate-too-high", "learning_rate", bounce, text, remedy)
 
 
-def of_crawling(losses: np.ndarray, largest: float | None) -> Iterator[Finding]:
+def of_crawling(losses: np.ndarray, largest: float | None) -> Iterator[Remark]:
     middle = len(losses) // 2
     before, after = losses[0] - losses[middle], losses[middle] - losses[-1]
     path = float(np.abs(np.diff(losses[middle:])).sum())
@@ -250,10 +250,10 @@ def of_crawling(losses: np.ndarray, largest: float | None) -> Iterator[Finding]:
             f"learning_rate: the loss crawls, {fallen:.1%} down in {len(losses)} epochs and hardly slower than at first"
         )
         remedy = "raise the learning rate, by 3 or 10 times"
-        yield Finding("learning-rate-too-low", "learning_rate", fallen, text, remedy)
+        yield Remark("learning-rate-too-low", "learning_rate", fallen, text, remedy)
 
 
-def of_inputs(network: Network, X: np.ndarray) -> Iterator[Finding]:
+def of_inputs(network: Network, X: np.ndarray) -> Iterator[Remark]:
     first = network.layers[0]
     if isinstance(first, BatchNorm | LayerNorm):
         return
@@ -266,21 +266,21 @@ def of_inputs(network: Network, X: np.ndarray) -> Iterator[Finding]:
     remedy = "standardise the inputs: mean 0, standard deviation 1"
     if largest > LARGEST_COLUMN:
         text = f"X: column {columns[int(sizes.argmax())]} has numbers of about {largest:.3g}"
-        yield Finding("unscaled-inputs", "X", largest, text, remedy)
+        yield Remark("unscaled-inputs", "X", largest, text, remedy)
     elif 0 < row < SMALLEST_ROW:
-        yield Finding("unscaled-inputs", "X", row, f"X: its rows have a length of about {row:.1g}", remedy)
+        yield Remark("unscaled-inputs", "X", row, f"X: its rows have a length of about {row:.1g}", remedy)
 
 
-def of_targets(network: Network, targets: np.ndarray) -> Iterator[Finding]:
+def of_targets(network: Network, targets: np.ndarray) -> Iterator[Remark]:
     if network.loss.classifies or getattr(network.loss, "layer", network.layers[-1]).positive:  # counts are as they are
         return
     size = float(np.sqrt(np.mean(np.square(targets, dtype=np.float64))))
     if size > LARGEST_TARGET:
         text = f"y: the targets are numbers of about {size:.3g}"
-        yield Finding("unscaled-targets", "y", size, text, "standardise the targets, and scale the predictions back")
+        yield Remark("unscaled-targets", "y", size, text, "standardise the targets, and scale the predictions back")
 
 
-def of_labels(network: Network, targets: np.ndarray) -> Iterator[Finding]:
+def of_labels(network: Network, targets: np.ndarray) -> Iterator[Remark]:
     if not network.loss.classifies or getattr(network.loss, "class_weight", None) is not None:
         return
     remedy = "give the loss a class_weight, or sample_weight to fit"
@@ -296,4 +296,4 @@ def of_labels(network: Network, targets: np.ndarray) -> Iterator[Finding]:
         column = int(shares.argmin())
         what = f"{'yes' if yes[column] < 0.5 else 'no'} is {shares.min() / 2:.2%} of the answers in column {column}"
     if len(targets) >= ROWS_A_CLASS * C and shares.min() < RAREST_CLASS:
-        yield Finding("imbalanced-labels", "y", float(shares.min() / C), f"y: {what}", remedy)
+        yield Remark("imbalanced-labels", "y", float(shares.min() / C), f"y: {what}", remedy)

@@ -7,13 +7,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from backpass.audit.examination import LayerFigures
+from backpass.audit.report import plain
 
-HEADINGS = ("layer", "units", "dead", "saturated", "gradient", "to the next", "gradient/weights", "update/weights")
+HEADINGS = ("layer", "units", "dead", "saturated", "gradient", "ratio to next", "gradient/weights", "update/weights")
 NOTHING = "nothing to remark"
 
 
 @dataclass(frozen=True)
-class Finding:
+class Remark:
     """One thing that is not as it should be.
 
     Attributes
@@ -46,7 +47,7 @@ class Health:
 
     Attributes
     ----------
-    findings : list of Finding
+    findings : list of Remark
         The most serious first; empty where there is nothing to remark.
     figures : list of LayerFigures
         One for each layer.
@@ -54,14 +55,14 @@ class Health:
     `print` shows both as text, `rich.print` and a notebook as a table.
     """
 
-    findings: list[Finding]
+    findings: list[Remark]
     figures: list[LayerFigures]
 
     def to_dict(self) -> dict[str, Any]:
-        """Findings and figures as JSON has them."""
+        """Findings and figures for JSON; what is not finite is a string, such as "NaN"."""
         return {
-            "findings": [asdict(each) for each in self.findings],
-            "figures": [asdict(each) for each in self.figures],
+            "findings": [plain_dict(each) for each in self.findings],
+            "figures": [plain_dict(each) for each in self.figures],
         }
 
     def lines(self) -> list[str]:
@@ -102,6 +103,10 @@ class Health:
 
         body = cells("th", HEADINGS) + "".join(cells("td", row) for row in self.rows())
         return f"<table>{body}</table><ul>{''.join(f'<li>{html.escape(line)}</li>' for line in self.lines())}</ul>"
+
+
+def plain_dict(held: Any) -> dict[str, Any]:
+    return {name: plain(value) for name, value in asdict(held).items()}
 
 
 def share(value: float | None) -> str:

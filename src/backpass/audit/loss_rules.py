@@ -40,6 +40,25 @@ def mean_loss(step: Step) -> list[Group]:
     return groups
 
 
+def sample_loss(step: Step, n: int) -> list[Group]:
+    """What each output costs, where the loss is their sum or their mean; else the loss as one number."""
+    loss, value = step.network.loss, float(step.arrays["loss.output"][n])
+    alone = [group(step.number(f"loss.output[{n}]", f"{type(loss).__name__} of sample {n}"))]
+    if isinstance(loss, OwnLoss | Fusion) or not math.isfinite(value):
+        return alone
+    C = step.arrays["loss.y_pred"].shape[1]
+    entry = "loss.forward(loss.y_pred[{n}:{n} + 1, {c}:{c} + 1], loss.y_true[{n}:{n} + 1, {c}:{c} + 1])[0]"
+    try:
+        costs = [step.number(entry.format(n=n, c=c), "cost of {0}", "loss.y_pred", (n, c)) for c in range(C)]
+    except (ValueError, IndexError):  # one that looks at all outputs together
+        return alone
+    shares = [[], [step.number(f"1 / {C}", "1/M")]]
+    either = [[group(each, *share) for each in costs] for share in shares]
+    apart = [abs(Terms(groups).total - value) / (Terms(groups).absolute or 1.0) for groups in either]
+    best = int(np.argmin(apart))
+    return either[best] if apart[best] <= tolerance(step) else alone
+
+
 def penalty_gradient(step: Step, part: str, parameter: str, index: tuple[int, ...]) -> list[Group]:
     """l1 * sign(w) + 2 * l2 * w, where there is a penalty."""
     form = weighted(

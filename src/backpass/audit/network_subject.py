@@ -30,6 +30,7 @@ class NetworkSubject(Subject):
         )
         network.parameters = part.parameters
         super().__init__(network, inputs, y_true)
+        self.last: Values = {}
         self.targets = network.targets(y_true, network.samples(self.values["inputs"]))
         for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
             for parameter in layer.parameter_shapes():
@@ -38,10 +39,21 @@ class NetworkSubject(Subject):
                     self.factors[f"{name}.{parameter}"] = layer.penalties[parameter]
 
     def fresh(self, values: Values) -> Network:
-        return self.with_parameters(self.part if self.part.compiled else copy.deepcopy(self.part), values)
+        """Itself where all parts are ours, which keep nothing; only what is another array than last time is copied."""
+        if not self.part.compiled:
+            return self.with_parameters(copy.deepcopy(self.part), values)
+        start = 0
+        for name, value in values.items():
+            if name != "inputs":
+                if self.last.get(name) is not value:
+                    self.part.parameters[start : start + value.size] = value.ravel()
+                start += value.size
+        self.last = dict(values)
+        return self.part
 
     def with_parameters(self, part: Network, values: Values) -> Network:
         part.parameters = np.concatenate([value.ravel() for name, value in values.items() if name != "inputs"])
+        self.last = {}
         return part
 
     def forward(self, part: Network, inputs: np.ndarray) -> np.ndarray:

@@ -68,16 +68,22 @@ def protocol(runs: Runs, values: Values, others: Values, dvalues: np.ndarray) ->
     part = runs.subject.fresh(values)
     run = Run(runs, part, values, dvalues)
     findings = [
-        Finding("writes-over-its-input", name, f"{name} is another after forward and backward") for name in run.changed
+        Finding("writes-over-its-input", name, f"{name} was changed by forward or backward") for name in run.changed
     ]
     again = Run(runs, runs.subject.fresh(values), values, dvalues)
     if not alike(run.output, again.output):
         return [
             *findings,
-            Finding("not-deterministic", "output", "two forward passes of the same inputs differ"),
+            Finding(
+                "not-deterministic",
+                "output",
+                "two forward passes of the same inputs differ: forward draws what nobody can draw again",
+            ),
         ], run.claims
     random = [name for name, claim in run.claims.items() if not alike(claim, again.claims[name])]
-    findings += [Finding("not-deterministic", named(name), "two runs from the same state differ") for name in random]
+    findings += [
+        Finding("not-deterministic", gradient_of(name), "two runs from the same state differ") for name in random
+    ]
     if not random and not run.changed:
         findings += list(repeated(runs, part, run))
         findings += list(stale(runs, values, others, dvalues, {finding.where for finding in findings}))
@@ -92,13 +98,13 @@ def repeated(runs: Runs, part: Any, run: Run) -> Iterator[Finding]:
             continue
         added = second[name] - claim if second[name].shape == claim.shape else None
         if added is not None and alike(added, claim):
-            yield Finding("accumulated", named(name), "a second backward gives twice the gradient of the first")
+            yield Finding("accumulated", gradient_of(name), "a second backward gives twice the gradient of the first")
         elif added is not None and name != "inputs" and runs.held_before(name):
             claims[name] = added  # it went on from what the object held when it was handed in
-            yield Finding("accumulated", named(name), "each backward adds to what is there")
+            yield Finding("accumulated", gradient_of(name), "each backward adds to what is there")
         else:
             evidence = "a second backward after the same forward gives another result"
-            yield Finding("not-deterministic", named(name), evidence)
+            yield Finding("not-deterministic", gradient_of(name), evidence)
 
 
 def stale(runs: Runs, values: Values, others: Values, dvalues: np.ndarray, known: set[str]) -> Iterator[Finding]:
@@ -106,18 +112,20 @@ def stale(runs: Runs, values: Values, others: Values, dvalues: np.ndarray, known
     subject = runs.subject
     expected = Run(runs, subject.fresh(others), others, dvalues)
     part = subject.fresh(values)
-    Run(runs, part, values, dvalues)
+    first = Run(runs, part, values, dvalues)
     subject.with_parameters(part, others)
     restart_generators(part, subject.part)
     new = Run(runs, part, others, dvalues)
     if not alike(new.output, expected.output):
-        yield Finding(
-            "stale-forward", "output", "a second forward with new inputs does not give what a first one gives"
-        )
+        if alike(new.output, first.output):
+            yield Finding(
+                "stale-forward", "output", "a second forward with new inputs gives the output of the old ones"
+            )
+        return  # it remembers on purpose: what it gives then has no other to be compared with
     for name, claim in expected.claims.items():
-        if named(name) not in known and not alike(claim, new.claims[name]):
+        if gradient_of(name) not in known and not alike(claim, new.claims[name]):
             evidence = "after a second forward it is not what a part that is new gives"
-            yield Finding("stale-forward", named(name), evidence)
+            yield Finding("stale-forward", gradient_of(name), evidence)
 
 
 def restart_generators(part: Any, original: Any) -> None:
@@ -128,6 +136,6 @@ def restart_generators(part: Any, original: Any) -> None:
                 write(part, (*path, key), copy.deepcopy(value))
 
 
-def named(variable: str) -> str:
+def gradient_of(variable: str) -> str:
     layer, dot, name = variable.rpartition(".")
     return f"{layer}{dot}d{name}"

@@ -22,6 +22,7 @@ class Entry:
     name: str
     shape: tuple[int, ...]
     norm: float
+    tensor_error: float  # norm of all errors / norm of the true gradient
     central_error: float
     complex_error: float | None  # None: the complex step does not apply here
     checked: int
@@ -32,12 +33,8 @@ class Entry:
         by_complex = "-" if self.complex_error is None else f"{self.complex_error:.1e}"
         verdict = "right" if self.passed else "wrong"
         left_out = str(self.left_out) if self.left_out else ""
-        shape, norm, error = (
-            str(self.shape),
-            f"{self.norm:.4g}",
-            "-" if np.isnan(self.central_error) else f"{self.central_error:.1e}",
-        )
-        return [self.name, shape, norm, error, by_complex, left_out, verdict]
+        errors = ["-" if np.isnan(error) else f"{error:.1e}" for error in (self.tensor_error, self.central_error)]
+        return [self.name, str(self.shape), f"{self.norm:.4g}", *errors, by_complex, left_out, verdict]
 
 
 @dataclass(frozen=True)
@@ -83,8 +80,10 @@ class Finding:
         return f"{self.mistake} in {self.where}: {self.evidence}"
 
 
-HEADINGS = ("gradient", "shape", "norm", "central", "complex", "kinks", "")
-LEGEND = "central, complex: largest relative error by differences and by complex step; kinks: entries left out"
+HEADINGS = ("gradient", "shape", "norm", "tensor", "central", "complex", "kinks", "")
+LEGEND = (
+    "relative errors: of the tensor; the largest by differences (beyond rounding), by complex step; kinks: left out"
+)
 
 
 @dataclass
@@ -189,8 +188,9 @@ class Report:
 
 
 def plain(value: Any) -> Any:
+    """As JSON can hold it: NaN and infinity are the strings that JavaScript's Number takes."""
     if isinstance(value, tuple):
         return list(value)
     if isinstance(value, float) and not np.isfinite(value):
-        return {True: "NaN", False: "Infinity" if value > 0 else "-Infinity"}[bool(np.isnan(value))]
+        return "NaN" if np.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

@@ -174,7 +174,7 @@ def curvature(network: Network, X: Any, y: Any, k: int = 5) -> Curvature:
     Raises
     ------
     ValueError, TypeError
-        Samples and targets that do not fit the network, k below 1.
+        Samples and targets that do not fit the network, parameters that are not finite, k below 1.
 
     Where the network holds a layer or a loss of somebody's own, differences of its gradient over 2e-5 take the place
     of the complex step. They are wrong where a ReLU changes sides in between, or where such a part computes in float32.
@@ -191,4 +191,6 @@ def curvature(network: Network, X: Any, y: Any, k: int = 5) -> Curvature:
     """
     X = network.samples(X)
     targets = network.targets(y, X)
+    if not np.isfinite(network.parameters).all():
+        raise ValueError("network has parameters that are not finite; train it anew with a lower learning rate")
     return Curvature(network, X, targets, checks.positive_integer(k, "k"))

@@ -46,6 +46,7 @@ class Subject:
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
         self.part, self.y_true = part, np.array(y_true) if isinstance(y_true, list | tuple) else y_true
+        self.whole = False  # whether inputs are indices, which no derivative is taken of
         self.name = type(part).__name__
         self.values: Values = {"inputs": as_float64(inputs)}
         self.variables: dict[str, Variable] = {}
@@ -92,26 +93,36 @@ class Subject:
         trial = self.fresh(self.values)
         with suppress(Exception):  # what it is will be told of later
             output = self.forward(trial, self.values["inputs"].copy())
+            used = copy.deepcopy(trial)
             self.backward(trial, np.ones(output.shape))
+            if set(items_of(used)) - set(items_of(self.part)) and found_beside(used, trial, self.is_made(used)):
+                self.part = used  # some parameters are made by the first forward
         known = {variable.path for variable in self.variables.values()}
-        found = found_beside(self.part, trial, lambda path: path not in known and self.effect_of(path) is not None)
-        self.take(found)
-        if found:  # beside one that has a gradient, what is called as parameters are is one too
-            usual = {
-                name: Variable((name,), (f"d{name}",))
-                for name in items_of(self.part)
-                if name in USUAL - set(self.values)
-            }
-            self.take(
-                {
-                    name: each
-                    for name, each in usual.items()
-                    if is_number(read(self.part, each.path)) and self.effect_of(each.path)
-                }
-            )
-        arrays = {name for name, value in items_of(self.part).items() if isinstance(value, np.ndarray)}
-        arrays = {name for name in arrays - self.values.keys() if items_of(self.part)[name].dtype.kind == "f"}
-        self.unseen = sorted(str(name) for name in arrays if self.effect_of((name,)))
+        self.take(found_beside(self.part, trial, lambda path: path not in known and self.effect_of(path) is not None))
+        others = [
+            name for name in items_of(self.part) if is_number(items_of(self.part)[name]) and name not in self.values
+        ]
+        moving = sorted(name for name in others if self.effect_of((name,)))
+        if self.variables:  # beside one that has a gradient, what is called as parameters are is one too
+            self.take({name: Variable((name,), (f"d{name}",)) for name in moving if name in USUAL})
+        self.unseen = [
+            name for name in moving if name not in self.values and isinstance(items_of(self.part)[name], np.ndarray)
+        ]
+
+    def is_made(self, used: Any) -> Callable[[tuple[Any, ...]], bool]:
+        """Whether a path is new in a part that has run forward, and another forward leaves it."""
+        before = self.part
+
+        def made(path: tuple[Any, ...]) -> bool:
+            if read(before, path) is not None:
+                return False
+            self.part = used
+            try:
+                return self.effect_of(path) is not None
+            finally:
+                self.part = before
+
+        return made
 
     def effect_of(self, path: tuple[Any, ...]) -> bool | None:
         """Whether the terms change with a number of the part; None if forward puts another in its place."""
@@ -160,11 +171,17 @@ class LayerSubject(Subject):
         ours = isinstance(self.part, Layer) and bool(self.part.parameter_shapes())
         listed = self.part.parameter_shapes() if ours else parameters_of(self.part)
         self.take({name: Variable((name,), (f"d{name}",)) for name in listed})
-        if not ours:
+        if np.asarray(inputs).dtype.kind in "iu" and not ours:
+            try:
+                self.forward(copy.deepcopy(self.part), self.values["inputs"].copy())
+            except (IndexError, TypeError):
+                self.whole = True
+        if not isinstance(self.part, Layer) or (not ours and not self.part.compiled):
             self.look_for_parameters()
         self.factors = {name: pair for name, pair in own_parts.penalties_of(self.part).items() if name in self.values}
 
     def forward(self, part: Any, inputs: np.ndarray) -> np.ndarray:
+        inputs = inputs.astype(np.int64) if self.whole else inputs
         output = told(part.forward, inputs, training=True, train=True, is_training=True, step=1)
         output = getattr(part, "output", None) if output is None else output
         if output is None or isinstance(output, tuple):
@@ -194,7 +211,8 @@ class LossSubject(Subject):
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
         super().__init__(in_float64(part), inputs, y_true)
-        self.look_for_parameters()  # a network in one class has some
+        if not isinstance(part, Loss):
+            self.look_for_parameters()  # a network in one class has some
         self.apart = False
         if 1 < len(self.values["inputs"]) <= MOST_APART:  # then it is known what each sample adds to a gradient
             with suppress(Exception):

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from backpass.audit.numeric import Differences, Estimate, Precision, estimate
+from backpass.audit.protocol import gradient_of
 from backpass.audit.runs import Runs
 
 CLOSE, CLOSE_SINGLE = 1e-4, 3e-2  # how near a claim has to be to a hypothesis, relative to its largest entry
@@ -51,8 +52,7 @@ class Suspect:
 
     @property
     def where(self) -> str:
-        layer, dot, name = self.name.rpartition(".")
-        return f"{layer}{dot}d{name}"
+        return gradient_of(self.name)
 
     @cached_property
     def truth(self) -> np.ndarray:

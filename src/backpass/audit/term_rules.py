@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from backpass.audit.formulas import has_formula
-from backpass.audit.loss_rules import fused_instead, loss_gradient, mean_loss, penalty_gradient
+from backpass.audit.loss_rules import fused_instead, loss_gradient, mean_loss, penalty_gradient, sample_loss
 from backpass.audit.terms import Factor, Group, Index, entry_name, group
 from backpass.audit.traced import Step, kind_of, step_size
 
@@ -51,7 +51,9 @@ def groups_of(step: Step, array: str, index: tuple[int, ...]) -> list[Group]:
         return [group(step.factor(array, *index))]
     part, _, attribute = array.partition(".")
     if part == "loss":
-        return loss_gradient(step, *index) if attribute else mean_loss(step)
+        if not attribute:
+            return mean_loss(step)
+        return sample_loss(step, *index) if attribute == "output" else loss_gradient(step, *index)
     kind = kind_of(step.layers[part])
     if attribute == "dinputs":
         groups = inputs_gradient(step, part, kind, *index)

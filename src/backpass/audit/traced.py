@@ -55,7 +55,7 @@ class Step:
         self.arrays: dict[str, np.ndarray] = {}
         self.same: dict[str, str] = {}
         self.gradients: set[str] = set()
-        self.leaves = {"X", "y", "loss.y_true", "loss.output", "loss.y_pred"}
+        self.leaves = {"X", "y", "loss.y_true", "loss.y_pred"}
         with np.errstate(all="ignore"):
             self._walk()
         self.names: dict[str, Any] = {"X": self.X, "y": self.y}

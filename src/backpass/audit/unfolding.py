@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from backpass.audit.loss_rules import remark
 from backpass.audit.outline import Outline
+from backpass.audit.report import plain
 from backpass.audit.term_rules import groups_of
 from backpass.audit.terms import Terms, entry_name
 from backpass.audit.traced import Step
@@ -54,7 +55,7 @@ def unfold(network: Network, X: Any, y: Any, entry: str) -> Unfolding:
     >>> print(unfold(network, [[1.0], [2.0]], [3.0, 3.0], "dense1.dweights[0, 0]"))
     dense1.dweights[0, 0] = 2, the sum of 2 terms
     = np.sum(dense1.inputs[:, 0] * dense1.dvalues[:, 0])
-    terms' sum less this float64: 0, 0 of the absolute terms' sum, 6
+    sum of the terms less this float64: 0, 0 of the absolute terms' sum, 6
     term, sum so far, share of the absolute terms' sum
     ├── 4             4              66.7%  dense1.inputs[1, 0] 2 * dense1.dvalues[1, 0] 2
     │   └── dense1.dvalues[1, 0] = relu1.dinputs[1, 0] = 2 = relu1.dvalues[1, 0] 2 * (relu1.inputs[1, 0] > 0) 1
@@ -170,8 +171,8 @@ class Unfolding:
             share = abs(residual) / absolute if absolute else 0.0
             lines += [
                 f"= {self.numpy}",
-                f"terms' sum less this {self._step.network.dtype}: {residual:.3g}, {share:.2g} of the absolute terms' "
-                f"sum, {absolute:.6g}",
+                f"sum of the terms less this {self._step.network.dtype}: {residual:.3g}, {share:.2g} of the absolute "
+                f"terms' sum, {absolute:.6g}",
                 "term, sum so far, share of the absolute terms' sum",
             ]
         return Outline("\n".join(lines), self._branches(depth, most))
@@ -274,7 +275,4 @@ class Unfolding:
 
 def number(value: Any) -> float | str:
     """A float as JSON can hold it."""
-    value = float(value)
-    if math.isfinite(value):
-        return value
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return plain(float(value))

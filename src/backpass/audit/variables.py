@@ -32,7 +32,10 @@ def items_of(holder: Any) -> dict[Any, Any]:
         return holder
     if isinstance(holder, list | tuple):
         return dict(enumerate(holder))
-    return {} if isinstance(holder, (*OPAQUE, np.ndarray)) else getattr(holder, "__dict__", {})
+    if isinstance(holder, (*OPAQUE, np.ndarray)):
+        return {}
+    slots = [name for kind in type(holder).__mro__ for name in getattr(kind, "__slots__", ())]
+    return {name: getattr(holder, name) for name in slots if hasattr(holder, name)} | getattr(holder, "__dict__", {})
 
 
 def holders(part: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
@@ -91,7 +94,7 @@ def gradient_path(part: Any, path: Path) -> Path | None:
 
 
 def found_beside(part: Any, trial: Any, outlasts: Callable[[Path], bool]) -> dict[str, Variable]:
-    """Numbers of a part that have a gradient beside them in the trial, in which backward has run.
+    """Numbers of a part that have a gradient beside them in the trial, a copy in which backward has run.
 
     `outlasts` says of a path whether forward leaves what somebody puts there: else it is a result, not a parameter.
     """

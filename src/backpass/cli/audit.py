@@ -43,9 +43,11 @@ def audit(
             report = check(part, inputs, y_true, random_state=seed)
             break
         except (ValueError, TypeError) as error:
-            refused = refused or str(error)
+            if y_true is not None or not refused:  # the first kind is none; what it lacks then says nothing
+                refused = str(error)
     else:
-        raise typer.BadParameter(refused)
+        hint = "" if columns else f"; {width} columns were tried, --columns says how many there are"
+        raise typer.BadParameter(refused + hint)
     console = Console(highlight=False)
     console.print(report.shown(lang.value))
     truth = "" if y_true is None else f", y_true {np.shape(y_true)}"
@@ -61,7 +63,9 @@ def load(what: str) -> tuple[Any, int | None]:
 
         network = RunFolder.load(what).network
         return network, network.widths[0]
-    module, _, name = what.rpartition(":")
+    head, bracket, rest = what.partition("(")
+    module, _, name = head.rpartition(":")
+    name += bracket + rest
     if not module:
         raise typer.BadParameter(f"{what!r} is no run folder and no MODULE:NAME; write for example layers.py:MyReLU")
     held = imported(module)

@@ -151,7 +151,7 @@ class Differences:
             best = int(np.argmin(errors))
             return better[best], float(errors[best]), False
         finest, noise = values[-1], noises[-1]
-        clean = slopes[-1] <= 1e-2 * max(abs(finest), slopes.max()) + 8 * noise
+        clean = slopes[-1] <= 1e-2 * slopes.max() + 8 * noise
         agrees = abs(claimed - finest) <= 1e-3 * max(abs(claimed), abs(finest)) + 2 * noise
         return by_term[-1], 2 * noise, bool(not clean or agrees or not np.isfinite(finest))
 

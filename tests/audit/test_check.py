@@ -624,3 +624,10 @@ def test_random_numbers_are_drawn_alike_wherever_their_generator_is(where):
 
 
 GENERATOR = np.random.default_rng(2)
+
+
+def test_kinks_of_two_layers_at_one_point_are_no_mistake_of_a_network():
+    found = {name: part for name, *part in right_parts(145) if name.startswith("Network([Dense(2, 3), ReLU(), Dropout")}
+    report = check(*found.popitem()[1])
+    assert report.passed
+    assert "several kinks met" in report.notes[-1]

@@ -9,7 +9,7 @@
 True
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import backpass.fusions as _fusions
 import backpass.layers as _layers
@@ -20,6 +20,8 @@ from backpass.network import Network
 from backpass.training import History
 
 if TYPE_CHECKING:  # for editors and type checkers; at run time a part is found by being a file in its folder
+    from backpass.estimators import MLPClassifier as MLPClassifier
+    from backpass.estimators import MLPRegressor as MLPRegressor
     from backpass.fusions.dense_relu import DenseReLU as DenseReLU
     from backpass.fusions.dense_sigmoid import DenseSigmoid as DenseSigmoid
     from backpass.fusions.dense_tanh import DenseTanh as DenseTanh
@@ -84,4 +86,17 @@ _parts = {
     if isinstance(value, type)
 }
 globals().update(_parts)
-__all__ = ["History", "Network", "datasets", *_parts]
+_estimators = ("MLPClassifier", "MLPRegressor")  # loaded when asked for: scikit-learn takes ten times as long to import
+__all__ = ["History", "Network", "datasets", *_parts, *_estimators]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _estimators:
+        from backpass import estimators
+
+        return getattr(estimators, name)
+    raise AttributeError(f"module 'backpass' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,5 +1,6 @@
 """What the documentation shows is run, and what it says is looked up."""
 
+import doctest
 import re
 import subprocess
 import sys
@@ -10,10 +11,17 @@ import numpy as np
 import backpass as bp
 
 ROOT = Path(__file__).parents[1]
+OPTIONS = doctest.NORMALIZE_WHITESPACE
 
 
 def blocks(file: str, language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", (ROOT / file).read_text(), re.DOTALL)
+
+
+def test_what_the_page_on_the_estimators_shows_is_what_happens():
+    failed, tried = doctest.testfile(str(ROOT / "docs/estimators.md"), module_relative=False, optionflags=OPTIONS)
+    assert not failed
+    assert tried > 5
 
 
 def test_own_parts_are_shown_in_under_25_lines_each():

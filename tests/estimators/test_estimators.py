@@ -58,6 +58,25 @@ def test_prediction_takes_other_sizes_and_dtypes_of_weights():
     assert model.predict_proba(X).dtype == np.float64
 
 
+def test_float64_weights_put_into_a_float32_model_are_not_rounded():
+    X, y = data("one")
+    model = fit(pair("one")[1], X.astype(np.float32), y)
+    model.intercepts_[-1] = np.array([1e9])
+    assert np.ptp(model.predict(X)) > 0  # float32 knows 1e9 to 64
+    before = model.predict(X)
+    model.intercepts_[-1] = np.array([1e9 + 0.25])
+    np.testing.assert_allclose(model.predict(X) - before, 0.25, atol=1e-6)
+
+
+def test_a_copy_that_stopped_early_has_its_best_weights_to_go_back_to():
+    X, y = data("multiclass")
+    model = fitted(early_stopping=True)
+    again = pickle.loads(pickle.dumps(model)).set_params(warm_start=True, max_iter=2)
+    again.best_validation_score_ = 2.0  # no epoch is better
+    fit(again, X, y)
+    np.testing.assert_array_equal(again.coefs_[0], model.coefs_[0])
+
+
 @pytest.mark.parametrize("saved", [pickle.loads, copy.deepcopy, "joblib"], ids=["pickle", "deepcopy", "joblib"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_copy_predicts_the_same_bits(kind, saved, tmp_path):
@@ -156,6 +175,23 @@ def test_early_stopping_keeps_the_best_weights_of_a_training_that_diverges():
     assert all(np.isfinite(array).all() for array in model.coefs_)
     assert np.isnan(model.validation_scores_[-1])
     assert len(model.validation_scores_) == len(model.loss_curve_)
+
+
+@pytest.mark.parametrize("kind", ["one", "poisson"])
+def test_a_batch_of_weightless_samples_changes_nothing(kind):
+    X, y = data(kind)
+    weights = np.ones(len(X))
+    weights[:32] = 0
+    parameters = {"solver": "sgd", "momentum": 0, "shuffle": False, "max_iter": 1, "alpha": 5}
+    with_them = fit(pair(kind, **parameters)[1], X, y, sample_weight=weights)
+    without = fit(pair(kind, **parameters)[1], X[32:], y[32:])
+    np.testing.assert_allclose(with_them.coefs_[0], without.coefs_[0], rtol=1e-12)
+
+
+def test_counts_below_0_are_refused():
+    X, y = data("one")
+    with pytest.raises(ValueError, match="y holds"):
+        bp.MLPRegressor(loss="poisson").fit(X, y)
 
 
 def test_ctrl_c_leaves_a_model_that_predicts(monkeypatch):

@@ -134,6 +134,11 @@ def test_float32_samples_train_in_float32_close_to_scikit_learn(kind):
     assert apart(theirs, ours) < 1e-3
 
 
+def test_lbfgs_computes_in_float64_whatever_the_samples_are_as_in_scikit_learn():
+    X, y = data("multiclass")
+    check_fits_alike("multiclass", (X.astype(np.float32), y), solver="lbfgs", max_iter=5)
+
+
 def test_what_is_said_is_what_scikit_learn_says(capsys):
     X, y = data("multiclass")
     said, warned = [], []

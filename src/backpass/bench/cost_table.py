@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import Any
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -24,9 +25,10 @@ class Quantity:
     goal: float | None = None  # at most this, as a median
     worst: bool = False  # whether the worst is shown, too
     compared: bool = True  # whether it is told how many times as much as ours a peer's is
+    times: float | None = None  # every peer is to take at least so many times as much as we do
 
 
-def quantity(name: str, runs: Runs, key: str, goal: float | None = None, **shown: bool) -> Quantity:
+def quantity(name: str, runs: Runs, key: str, goal: float | None = None, **shown: Any) -> Quantity:
     return Quantity(name, {peer: [run[key] for run in each] for peer, each in runs.items()}, goal, **shown)
 
 
@@ -41,6 +43,10 @@ def spread(values: Sequence[float]) -> str:
 
 
 def verdict(quantity: Quantity) -> str:
+    if quantity.times is not None:
+        ours, *peers = map(median, quantity.values.values())
+        met = all(peer >= quantity.times * ours for peer in peers)
+        return f"{quantity.times:g}x less: {'met' if met else 'missed'}" if peers else ""
     if quantity.goal is None:
         return ""
     met = median(quantity.values["backpass"]) <= quantity.goal

@@ -126,6 +126,21 @@ def busy(
 
 
 @bench.command()
+def estimators(
+    repeats: Repeats = 5,
+    quality: Annotated[
+        bool, typer.Option("--quality", help="Compare test scores instead: 12 data sets, 5 seeds.")
+    ] = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Time MLPClassifier's fit and predict against scikit-learn's."""
+    from backpass.bench import estimator_quality, estimators, results
+
+    results.prepare(json_file)
+    results.write(json_file, estimator_quality.main() if quality else estimators.main(repeats))
+
+
+@bench.command()
 def growth(
     repeats: Repeats = 5,
     picture: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw it there, as PNG or SVG.")] = None,

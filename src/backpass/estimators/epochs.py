@@ -109,12 +109,12 @@ class Epochs(CompiledSteps):
         weight = float(len(rows))
         if weights is not None:
             given[2][...] = weights[rows]
-            weight = float(given[2].sum())
+            weight = float(given[2].sum()) or np.inf  # of nothing but zeros: no penalty either
             self.penalty.weigh(weight)
         self.plan.point_at(*given[:2])
         self.begin()
         self.advance_a_while(1)
-        loss = self.penalty.loss_factor * self.loss + self.penalty.cost() / (weight or 1.0)
+        loss = self.penalty.loss_factor * self.loss + self.penalty.cost() / weight
         return len(rows) * (loss + self.penalty.constant(given[1], given[2]))
 
     def refuse(self, loss: float) -> None:

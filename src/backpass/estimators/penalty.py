@@ -96,7 +96,7 @@ class Penalty:
 
     def constant(self, targets: np.ndarray, weights: np.ndarray | None = None) -> float:
         """What a Network's Poisson loss leaves out, being the same whatever the output."""
-        if self.out_activation != "exp":
+        if self.out_activation != "exp" or (weights is not None and not weights.any()):
             return 0.0
         targets = targets.astype(np.float64)
         return float(np.average(xlogy(targets, targets) - targets, axis=0, weights=weights).sum())

@@ -35,7 +35,9 @@ def pair(kind: str, **parameters: Any) -> tuple[Any, Any]:
     given = {"hidden_layer_sizes": (7, 5), "batch_size": 32, "max_iter": 12, "random_state": 3, **parameters}
     if kind == "poisson":
         given["loss"] = "poisson"
-    return getattr(sklearn.neural_network, name)(**given), getattr(bp, name)(**given)
+    theirs = getattr(sklearn.neural_network, name)()
+    known = {name: value for name, value in given.items() if name in theirs.get_params()}
+    return theirs.set_params(**known), getattr(bp, name)(**given)
 
 
 def fit(model: Any, *arrays: Any, **options: Any) -> Any:

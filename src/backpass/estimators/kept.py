@@ -8,27 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from backpass.estimators.recipe import Recipe, arrays_beside
 from backpass.layers.dense import Dense
-from backpass.layers.exponential import Exponential
-from backpass.layers.layer import Layer
-from backpass.layers.linear import Linear
-from backpass.layers.relu import ReLU
-from backpass.layers.sigmoid import Sigmoid
-from backpass.layers.softmax import Softmax
-from backpass.layers.tanh import Tanh
-from backpass.losses.binary_crossentropy import BinaryCrossentropy
-from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
-from backpass.losses.mean_squared_error import MeanSquaredError
-from backpass.losses.poisson import Poisson
-from backpass.network import Network
 
-ACTIVATIONS: dict[str, type[Layer]] = {"identity": Linear, "logistic": Sigmoid, "tanh": Tanh, "relu": ReLU}
-ENDINGS: dict[str, Any] = {
-    "softmax": (Softmax, CategoricalCrossentropy),
-    "logistic": (Sigmoid, BinaryCrossentropy),
-    "identity": (Linear, MeanSquaredError),
-    "exp": (Exponential, Poisson),
-}
+Arrays = Sequence[Sequence[Any]]  # weights, biases, and what normalisation has learned, if anything
 
 
 class Kept:
@@ -38,30 +21,29 @@ class Kept:
     network is used, so that it counts even if it is changed in place.
     """
 
-    def __init__(
-        self, activation: str, out_activation: str, coefs: Sequence[Any], intercepts: Sequence[Any], dtype: Any
-    ):
-        self.kind = activation, out_activation
-        layers: list[Layer] = []
-        for weights in coefs:
-            layers += [Dense(*np.shape(weights), initializer="zeros", dtype=dtype), ACTIVATIONS[activation]()]
-        ending, loss = ENDINGS[out_activation]
-        self.network = Network([*layers[:-1], ending()], loss())
-        dense: list[Any] = [layer for layer in layers if isinstance(layer, Dense)]
-        self.coefs, self.intercepts = [each.weights for each in dense], [each.biases[0] for each in dense]
-        self.take(coefs, intercepts)
+    def __init__(self, recipe: Recipe, arrays: Arrays, dtype: Any, seed: int):
+        self.recipe = recipe
+        self.network = recipe.network([np.shape(weights) for weights in arrays[0]], dtype, seed)
+        layers: list[Any] = [layer for layer in self.network.layers if isinstance(layer, Dense)]
+        self.coefs, self.intercepts = [each.weights for each in layers], [each.biases[0] for each in layers]
+        self.norms = arrays_beside(self.network)
+        self.take(arrays)
 
-    def take(self, coefs: Sequence[Any], intercepts: Sequence[Any]) -> None:
+    def take(self, arrays: Arrays) -> None:
         """Copy in what is not there already."""
-        for mine, given in zip(chain(self.coefs, self.intercepts), chain(coefs, intercepts), strict=True):
+        for mine, given in self.pairs(arrays):
             if mine is not given:
                 mine[...] = given
 
-    def fits(self, activation: str, out_activation: str, coefs: Sequence[Any], intercepts: Sequence[Any]) -> bool:
+    def pairs(self, arrays: Arrays) -> Any:
+        # norms_ is empty before the first fit: then they are as they were made
+        return zip(chain(self.coefs, self.intercepts, self.norms), chain(*arrays), strict=bool(arrays[2]))
+
+    def fits(self, recipe: Recipe, arrays: Arrays) -> bool:
         """Whether the network is one for these, whatever their numbers."""
-        if self.kind != (activation, out_activation) or len(coefs) != len(self.coefs):
+        if self.recipe != recipe or len(arrays[0]) != len(self.coefs):
             return False
-        for mine, given in zip(chain(self.coefs, self.intercepts), chain(coefs, intercepts), strict=True):
+        for mine, given in self.pairs(arrays):
             if mine is not given and (mine.shape != np.shape(given) or mine.dtype != np.asarray(given).dtype):
                 return False
         return True

@@ -6,22 +6,25 @@ Overridden: making the epochs (`_fit_stochastic`), the loss and gradient that Sc
 
 from __future__ import annotations
 
+import copy
 import warnings
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import is_classifier
+from sklearn.base import _fit_context, is_classifier
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
 from backpass.estimators.adam import EarlyEpsilonAdam
+from backpass.estimators.asking import AskedMLP
 from backpass.estimators.epochs import Epochs, blocks, dense, threads_allowed
-from backpass.estimators.kept import Kept
+from backpass.estimators.parameters import CONSTRAINTS
 from backpass.estimators.penalty import Penalty
-from backpass.network import Network
+from backpass.optimizers.lbfgs import LBFGS
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.sgd import SGD
 
@@ -30,35 +33,64 @@ NOT_FINITE = (
 )
 
 
-class CompiledMLP(BaseMultilayerPerceptron):
+class CompiledMLP(AskedMLP):
     """scikit-learn's multilayer perceptron on backpass's engine."""
 
+    _parameter_constraints: ClassVar[dict[str, Any]] = {
+        **BaseMultilayerPerceptron._parameter_constraints,
+        **CONSTRAINTS,
+    }
     _no_improvement_count: int
 
-    # ------------------------------------------------------------------------------------------------ the network
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Train on X (N, D) and y, as scikit-learn does.
 
-    def _kept(self, dtype: Any = None) -> Kept:
-        """The network that holds what is in `coefs_` and `intercepts_` now."""
-        given = self.activation, self.out_activation_, self.coefs_, self.intercepts_
-        kept = self.__dict__.get("_network_kept")
-        if kept is not None and kept.fits(*given) and dtype in (None, kept.network.dtype):
-            kept.take(self.coefs_, self.intercepts_)
-            return kept
-        return Kept(*given, dtype or np.result_type(np.float32, *self.coefs_, *self.intercepts_))
+        Parameters
+        ----------
+        X : array-like or sparse (N, D)
+        y : array-like (N,) or (N, M)
+        sample_weight : array-like (N,), optional
+        X_val, y_val, sample_weight_val : as those, optional
+            What early stopping validates with, instead of a part of X.
 
-    def _adopt(self, dtype: Any = None) -> Kept:
-        """The same; and `coefs_` and `intercepts_` are views of it from now on."""
-        kept = self._network_kept = self._kept(dtype)
-        self.coefs_, self.intercepts_ = list(kept.coefs), list(kept.intercepts)
-        return kept
+        Raises
+        ------
+        ValueError
+            For what scikit-learn refuses; a training that diverges; X_val without y_val, or without `early_stopping`.
+        """
+        if (X_val is None) != (y_val is None):
+            raise ValueError("X_val and y_val belong together; pass both or none")
+        if X_val is not None and (not self.early_stopping or self.solver == "lbfgs"):
+            raise ValueError("X_val is for early stopping; pass early_stopping=True and solver='adam' or 'sgd'")
+        self._given = X_val, y_val, sample_weight_val
+        try:
+            return self._fit(X, y, sample_weight=sample_weight, incremental=False)
+        finally:
+            del self._given
 
-    def _targets(self, y: np.ndarray, network: Network) -> np.ndarray:
-        """Targets as the network's loss takes them, from y (N, M) as scikit-learn has it; those go through."""
-        if self.out_activation_ == "softmax" and y.ndim == 2:
-            y = y.argmax(axis=1)
-        return network.loss.targets(y, network.widths[-1], network.dtype, "y")
-
-    # --------------------------------------------------------------------------------------------------- training
+    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """What early stopping goes by: accuracy or R2 as in scikit-learn, minus the loss, or any of its scorers."""
+        if self.scoring is None:
+            return super()._score(X, y, sample_weight=sample_weight)
+        if self.scoring != "loss":
+            weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "X does not have valid feature names")
+                return float(check_scoring(self, self.scoring)(self, X, y, **weighted))
+        y = self._label_binarizer.transform(y) if is_classifier(self) else y
+        network = self._kept().network
+        penalty, targets = Penalty(network, self.out_activation_, 0), self._targets(y, network)
+        loss = network.loss.calculate(self._forward_pass_fast(X, check_input=False), targets, sample_weight)
+        return -(penalty.loss_factor * loss + penalty.constant(targets, sample_weight))
 
     def _fit_stochastic(
         self, X: Any, y: Any, sample_weight: Any, activations: Any, deltas: Any, coef_grads: Any, intercept_grads: Any,
@@ -88,7 +120,7 @@ class CompiledMLP(BaseMultilayerPerceptron):
             batch=min(200 if self.batch_size == "auto" else self.batch_size, samples),
             shuffle=self.shuffle,
             weights=None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64),
-            threads=threads_allowed(),
+            threads=self.n_threads or threads_allowed(),
         )
         self.n_iter_ = 0
         try:
@@ -101,15 +133,12 @@ class CompiledMLP(BaseMultilayerPerceptron):
                 raise ValueError(f"{NOT_FINITE} Here {error}.") from None
             self._give_up(error)
         if self.early_stopping:
-            for mine, best in zip(
-                self.coefs_ + self.intercepts_, self._best_coefs + self._best_intercepts, strict=True
-            ):
-                mine[...] = best
+            self._adopt().take((self._best_coefs, self._best_intercepts, self.__dict__.get("_best_norms", ())))
 
     def _make(self, epochs: Epochs, held_out: tuple[Any, Any, Any], incremental: bool) -> None:
         """Epochs until one of scikit-learn's reasons ends them."""
         for epoch in range(1, self.max_iter + 1):
-            if self.solver == "sgd":
+            if self.solver == "sgd" and self.optimizer is None:
                 self._mover.settings[0] = self._optimizer.learning_rate
             self.loss_ = epochs.epoch(self._random_state)
             self.n_iter_ = epoch
@@ -117,7 +146,11 @@ class CompiledMLP(BaseMultilayerPerceptron):
             self.loss_curve_.append(self.loss_)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            self._update_no_improvement_count(self.early_stopping, *held_out)
+            with self._mover.shown(epochs.network.parameters):  # the average of the weights, if there is one
+                self._update_no_improvement_count(self.early_stopping, *held_out)
+            tell = getattr(self._mover.schedule, "on_epoch_end", None)
+            if tell is not None:
+                tell(epoch, {"loss": self.loss_})
             self._optimizer.iteration_ends(self.t_)
             if self._no_improvement_count > self.n_iter_no_change:
                 what = "Validation score" if self.early_stopping else "Training loss"
@@ -136,6 +169,12 @@ class CompiledMLP(BaseMultilayerPerceptron):
             stacklevel=4,
         )
 
+    def _update_no_improvement_count(self, early_stopping: bool, *held_out: Any) -> None:
+        best = getattr(self, "best_validation_score_", None)
+        super()._update_no_improvement_count(early_stopping, *held_out)
+        if early_stopping and self.best_validation_score_ > best and "norms_" in self.__dict__:
+            self._best_norms = [array.copy() for array in self.norms_]
+
     def _give_up(self, error: FloatingPointError) -> None:
         """Early stopping has the best weights so far: a training that diverges ends there."""
         self.loss_ = np.nan
@@ -145,6 +184,11 @@ class CompiledMLP(BaseMultilayerPerceptron):
 
     def _hold_out(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
         """X, y and weights to train on, then those to validate with."""
+        X_val, y_val, weights_val = self.__dict__.get("_given", (None, None, None))
+        if X_val is not None:
+            accepted: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
+            X_val = validate_data(self, X_val, reset=False, **accepted)
+            return X, y, sample_weight, X_val, np.asarray(y_val), weights_val
         stratify = y if is_classifier(self) and self.n_outputs_ == 1 else None
         arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
         parts = train_test_split(
@@ -161,7 +205,7 @@ class CompiledMLP(BaseMultilayerPerceptron):
 
     def _rules(self) -> Any:
         """scikit-learn's optimizer, for its learning rate and its word on stopping; it is given no parameters."""
-        if self.solver == "adam":
+        if self.solver == "adam" or self.optimizer is not None:
             return AdamOptimizer([], self.learning_rate_init, self.beta_1, self.beta_2, self.epsilon)
         return SGDOptimizer(
             [], self.learning_rate_init, self.learning_rate, self.momentum, self.nesterovs_momentum, self.power_t
@@ -169,6 +213,10 @@ class CompiledMLP(BaseMultilayerPerceptron):
 
     def _new_mover(self) -> Optimizer:
         """The optimizer that moves the parameters."""
+        if self.optimizer is not None:
+            if isinstance(self.optimizer, LBFGS):
+                raise ValueError(f"optimizer is {self.optimizer!r}; pass solver='lbfgs' instead")
+            return copy.deepcopy(self.optimizer)
         rate = float(self.learning_rate_init)
         if self.solver == "adam":
             return EarlyEpsilonAdam(rate, float(self.beta_1), float(self.beta_2), float(self.epsilon))
@@ -180,6 +228,8 @@ class CompiledMLP(BaseMultilayerPerceptron):
 
     def _fit_lbfgs(self, X: Any, y: Any, sample_weight: Any, *others: Any) -> None:
         """In float64 whatever X is, as in scikit-learn: a line search tells losses apart that are nearly equal."""
+        if np.any(self.dropout) or self.batch_norm or self.layer_norm:
+            raise ValueError("dropout, batch_norm and layer_norm need solver='adam' or 'sgd'; this is 'lbfgs'")
         network = self._adopt(np.dtype(np.float64)).network
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
         super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
@@ -206,43 +256,3 @@ class CompiledMLP(BaseMultilayerPerceptron):
         penalty = Penalty(network, self.out_activation_, self.alpha)
         loss, gradient = penalty.whole(network, loss, gradient, total)
         return loss + penalty.constant(targets, sample_weight), kept.pack(gradient)
-
-    # ------------------------------------------------------------------------------------------------- prediction
-
-    def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
-        """Output (N, M) of the last activation."""
-        network = self._kept().network
-        plain = check_input and network._plain(X) and not hasattr(self, "feature_names_in_")
-        if plain:
-            try:
-                return network._output(X)
-            except ValueError:  # a number that is not finite: scikit-learn says it in its own words
-                pass
-        if check_input:
-            X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        pieces = [network._output(rows) for _, rows in blocks(X, network.dtype)]
-        output = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        return output.astype(np.result_type(X.dtype, output), copy=False)
-
-    def _check_fitted(self) -> None:
-        """check_is_fitted costs as much as a prediction, so only where it will raise."""
-        if "coefs_" not in self.__dict__:
-            check_is_fitted(self)
-
-    # --------------------------------------------------------------------------------------------------- a pickle
-
-    def __getstate__(self) -> dict[str, Any]:
-        """No network, and the optimizer's state only where it may be gone on from: after partial_fit, or warm_start."""
-        left = {"_network_kept", "_best_coefs", "_best_intercepts"}
-        if not self.warm_start and not self.__dict__.get("_trained_in_parts"):
-            left.add("_mover")
-        return {name: value for name, value in super().__getstate__().items() if name not in left}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        super().__setstate__(state)
-        if "coefs_" in self.__dict__:
-            self._adopt()
-            self._best_coefs, self._best_intercepts = (
-                [c.copy() for c in self.coefs_],
-                [i.copy() for i in self.intercepts_],
-            )

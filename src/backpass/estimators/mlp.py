@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from contextlib import nullcontext
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -146,7 +147,8 @@ class CompiledMLP(AskedMLP):
             self.loss_curve_.append(self.loss_)
             if self.verbose:
                 print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            with self._mover.shown(epochs.network.parameters):  # the average of the weights, if there is one
+            averaged = self._mover.weight_average is not None
+            with self._mover.shown(epochs.network.parameters) if averaged else nullcontext():
                 self._update_no_improvement_count(self.early_stopping, *held_out)
             tell = getattr(self._mover.schedule, "on_epoch_end", None)
             if tell is not None:

@@ -1,15 +1,18 @@
 """What scikit-learn's MLPs do not have: each against a Network put together by hand, or against its definition."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import log_loss, mean_absolute_error
 from sklearn.utils import compute_sample_weight
 
 import backpass as bp
+from backpass.estimators import mlp
 from tests.estimators.pairs import apart, data, fit, pair
 
 KINDS = ("binary", "multiclass", "multilabel", "one", "several", "poisson")
@@ -19,6 +22,16 @@ PLAIN = {"solver": "sgd", "alpha": 0, "momentum": 0, "shuffle": False, "learning
 LABELS = np.asarray(Y)
 
 
+class Halved(bp.Layer, listed=False):
+    """An activation without kernels."""
+
+    def forward(self, inputs):
+        return inputs / 2
+
+    def backward(self, dvalues):
+        return dvalues / 2
+
+
 def beginning(**parameters):
     """An estimator that has its first weights."""
     model = pair("multiclass", **PLAIN, **parameters)[1]
@@ -26,6 +39,15 @@ def beginning(**parameters):
     model._validate_input(X, Y, False, True)
     model._initialize(np.eye(3)[Y], [4, 7, 5, 3], np.float64)
     return model
+
+
+def plain_network():
+    """A Network with the beginning of 7 and 5 neurons."""
+    start, layers = beginning(), []
+    for weights, biases in zip(start.coefs_, start.intercepts_, strict=True):
+        layers += [bp.Dense(*weights.shape, dtype="float64"), bp.ReLU()]
+        layers[-2].weights, layers[-2].biases = weights, biases
+    return bp.Network([*layers[:-1], bp.Softmax()], bp.CategoricalCrossentropy())
 
 
 @pytest.mark.parametrize(
@@ -48,6 +70,14 @@ def test_what_stands_between_the_layers_trains_as_in_a_network(parameters, betwe
     network = bp.Network(layers, bp.CategoricalCrossentropy())
     network.fit(X, LABELS, optimizer=bp.SGD(0.1), epochs=12, batch_size=32, shuffle=False)
     np.testing.assert_allclose(model.predict_proba(X), network.predict_proba(X), rtol=1e-9, atol=1e-12)
+
+
+def test_dropout_draws_by_the_random_state_and_otherwise_in_each_layer():
+    models = [fit(pair("multiclass", dropout=0.4, random_state=seed, max_iter=1)[1], X, Y) for seed in (3, 4)]
+    layers = [
+        layer for model in models for layer in model._network_kept.network.layers if isinstance(layer, bp.Dropout)
+    ]
+    assert len({layer.seed for layer in layers}) == len(layers) == 4
 
 
 def test_every_hidden_layer_may_have_an_activation_of_its_own():
@@ -122,22 +152,35 @@ def test_input_gradients_match_central_differences(kind, parameters):
 
 @pytest.mark.parametrize(
     "optimizer",
-    [bp.AdamW(0.02), bp.NAdam(bp.Cosine(0.03)), bp.SGD(0.2, clip_norm=0.1), bp.Adam(0.02, weight_average=0.9)],
+    [
+        bp.AdamW(0.02),
+        bp.NAdam(bp.Cosine(0.03)),
+        bp.SGD(0.2, clip_norm=0.1),
+        bp.Adam(0.02, weight_average=0.9),
+        bp.SGD(bp.ReduceOnPlateau(3.0, patience=1)),
+    ],
     ids=str,
 )
-def test_an_optimizer_of_ours_moves_the_weights_as_in_a_network(optimizer):
-    model = pair("multiclass", optimizer=optimizer, alpha=0, shuffle=False)[1]
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_an_optimizer_of_ours_moves_the_weights_as_in_a_network(optimizer, solver):
+    model = pair("multiclass", optimizer=optimizer, solver=solver, alpha=0, shuffle=False)[1]
     for _ in range(2):  # a second fit begins anew
         fit(model, X, Y)
-    start = beginning()
-    layers = []
-    for weights, biases in zip(start.coefs_, start.intercepts_, strict=True):
-        layers += [bp.Dense(*weights.shape, dtype="float64"), bp.ReLU()]
-        layers[-2].weights, layers[-2].biases = weights, biases
-    network = bp.Network([*layers[:-1], bp.Softmax()], bp.CategoricalCrossentropy())
+    network = plain_network()
     network.fit(X, LABELS, optimizer=clone(model).optimizer, epochs=12, batch_size=32, shuffle=False)
     np.testing.assert_allclose(model.predict_proba(X), network.predict_proba(X), rtol=1e-9, atol=1e-12)
     assert optimizer.iterations == 0  # the one that was handed over is left as it was
+
+
+def test_early_stopping_looks_at_the_averaged_weights():
+    optimizer = bp.SGD(0.3, weight_average=0.95)
+    model = pair("multiclass", optimizer=optimizer, alpha=0, shuffle=False, early_stopping=True, max_iter=9)[1]
+    fit(model, X, LABELS, X_val=X[::2], y_val=Y[::2])
+    history = plain_network().fit(
+        X, LABELS, optimizer=optimizer, epochs=9, batch_size=32, shuffle=False, validation_data=(X[::2], LABELS[::2])
+    )
+    np.testing.assert_allclose(model.validation_scores_, [each["accuracy"] for each in history.validation])
+    assert len(set(model.validation_scores_)) > 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,6 +190,7 @@ def test_early_stopping_validates_with_what_it_is_given_and_keeps_the_best_weigh
     fit(model, samples[::2], y[::2], X_val=samples[1::2], y_val=y[1::2])
     assert len(model.validation_scores_) == len(model.loss_curve_) == model.n_iter_
     assert model.score(samples[1::2], y[1::2]) == pytest.approx(max(model.validation_scores_), rel=1e-12)
+    assert "_given" not in vars(model)
     model.set_params(scoring="loss")
     fit(model, samples[::2], y[::2], X_val=samples[1::2], y_val=y[1::2])
     again = pair(kind, alpha=0, solver="lbfgs", max_iter=1)[1]
@@ -161,13 +205,41 @@ def test_early_stopping_validates_with_what_it_is_given_and_keeps_the_best_weigh
 def test_early_stopping_goes_by_a_scorer_of_scikit_learn():
     frame = pd.DataFrame(X, columns=list("abcd"))
     model = pair("multiclass", early_stopping=True, scoring="neg_log_loss", max_iter=30)[1]
-    fit(model, frame, Y, X_val=frame[::3], y_val=Y[::3])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(frame, Y, X_val=frame[::3], y_val=Y[::3])
     assert -model.best_validation_score_ == pytest.approx(log_loss(Y[::3], model.predict_proba(frame[::3])), rel=1e-9)
     samples, y = data("one")
     model = pair("one", early_stopping=True, max_iter=30)[1]
     model.set_params(scoring=lambda model, X, y: -mean_absolute_error(y, model.predict(X)))
     fit(model, samples, y, X_val=samples, y_val=y)
     assert -model.best_validation_score_ == pytest.approx(mean_absolute_error(y, model.predict(samples)), rel=1e-9)
+
+
+@pytest.mark.parametrize("scoring", [None, "loss", "accuracy"])
+def test_weights_of_the_validation_samples_count(scoring):
+    weights = np.where(Y == 1, 0.0, 1.0)
+    model = pair("multiclass", early_stopping=True, scoring=scoring)[1]
+    fit(model, X, Y, X_val=X, y_val=Y, sample_weight_val=weights)
+    again = fit(clone(model), X, Y, X_val=X[Y != 1], y_val=Y[Y != 1])
+    np.testing.assert_allclose(model.validation_scores_, again.validation_scores_, rtol=1e-9)
+
+
+def test_n_threads_is_what_a_fit_may_use(monkeypatch):
+    asked = []
+    monkeypatch.setattr(mlp, "threads_allowed", lambda: 7)
+    monkeypatch.setattr(mlp, "Epochs", lambda *_, threads, **__: asked.append(threads) or 1 / 0)
+    for count in (None, 1, 3):
+        with pytest.raises(ZeroDivisionError):
+            pair("one", n_threads=count)[1].fit(*data("one"))
+    assert asked == [7, 1, 3]
+
+
+@pytest.mark.parametrize("layer", [bp.Dense(7, 7), bp.Softmax, "relu, tanh", Halved()], ids=str)
+def test_an_activation_that_is_none_is_refused(layer):
+    with pytest.raises((TypeError, ValueError), match="activation"):
+        fit(pair("multiclass", activation=[layer, "relu"])[1], X, Y)
 
 
 def test_n_threads_changes_no_bit():

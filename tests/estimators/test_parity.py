@@ -134,6 +134,10 @@ def test_float32_samples_train_in_float32_close_to_scikit_learn(kind):
     assert apart(theirs, ours) < 1e-3
 
 
+def test_the_penalty_of_a_network_that_is_moved_in_slices_is_whole():
+    check_fits_alike("several", hidden_layer_sizes=(300, 300), alpha=30, max_iter=2)
+
+
 def test_lbfgs_computes_in_float64_whatever_the_samples_are_as_in_scikit_learn():
     X, y = data("multiclass")
     check_fits_alike("multiclass", (X.astype(np.float32), y), solver="lbfgs", max_iter=5)

@@ -1,4 +1,4 @@
-"""What both estimators do through the engine. All else is scikit-learn's own class (docs/decisions/0010).
+"""What both estimators do through the engine. All else is scikit-learn's own class (docs/decisions/0011).
 
 Overridden: making the epochs (`_fit_stochastic`), the loss and gradient that SciPy's L-BFGS asks for
 (`_loss_grad_lbfgs`), the output (`_forward_pass_fast`), and what a pickle holds.

@@ -67,7 +67,7 @@ def cache_file(function: FunctionType, name: str, dtype: np.dtype[Any]) -> Path 
     """Where this kernel's object code belongs; None for one that is not kept: it uses what cannot be told apart."""
     digest = hashlib.sha256(stamp() + f"{name} {dtype}".encode())
     try:
-        if name.startswith("backpass.bench."):
+        if name.startswith(("backpass.bench.", "backpass.estimators.")):
             digest.update(Path(function.__code__.co_filename).read_bytes())
         elif not name.startswith("backpass."):
             for ingredient in ingredients(function, set()):

@@ -12,6 +12,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 import backpass
+from backpass.audit.formulas import call
 from backpass.fusions.fusion import FUSIONS
 from backpass.layers.layer import LAYERS, Layer
 from backpass.losses.loss import LOSSES, Loss
@@ -76,9 +77,7 @@ def randomise(layer: Layer, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 def run_formula(layer: Layer, which: str, values: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """`forward` or `backward` of a layer's formula, what it returns by name."""
-    function = getattr(formula(type(layer)), which)
-    known: dict[str, Any] = layer.config() | values
-    result = function(*(known[name] for name in arguments_of(function)))
+    result = call(layer, which, values)
     if which == "forward":
         return {"output": result}
     names = [*(f"d{name}" for name in layer.parameter_shapes()), "dinputs"]
@@ -129,9 +128,8 @@ def made_loss(part: type[Loss], rng: np.random.Generator, C: int) -> Loss:
 
 def loss_formula(loss: Loss, which: str, y_pred: np.ndarray, rows: np.ndarray) -> Any:
     """`forward` or `backward` of a loss's formula; it is given the loss's own arguments that it names."""
-    function = getattr(formula(type(loss)), which)
-    known = {**loss.config(), "settings": loss.settings} if loss.settings.size else loss.config()
-    return function(y_pred, rows, **{name: known[name] for name in arguments_of(function)[2:] if name in known})
+    first, second = arguments_of(getattr(formula(type(loss)), which))[:2]
+    return call(loss, which, {first: y_pred, second: rows})
 
 
 def predictions(part: type[Loss], rng: np.random.Generator, N: int, C: int) -> np.ndarray:

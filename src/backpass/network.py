@@ -134,10 +134,16 @@ class Network:
 
     def mean_loss(self, y_true: Any, sample_weight: Any = None) -> float:
         """Mean loss of the last `forward`, without penalties."""
+        return self.loss._mean(self.sample_losses(y_true), sample_weight)
+
+    def sample_losses(self, y_true: Any) -> np.ndarray:
+        """Loss of each sample (N,) of the last `forward`."""
         last = self._last()
         if (fusion := self._fusion()) is not None and last.inputs is not None:
-            return fusion.forward(last.inputs, y_true, sample_weight)
-        return self.loss.calculate(last.output, y_true, sample_weight)
+            return fusion.sample_losses(last.inputs, y_true)
+        if isinstance(self.loss, Fusion):
+            return self.loss.sample_losses(last.output, y_true)
+        return self.loss.forward(last.output, y_true)
 
     def penalty(self) -> float:
         """What the layers' L1 and L2 penalties add to the loss."""

@@ -8,12 +8,12 @@ from backpass.audit.mistakes import named
 from backpass.audit.network_subject import NetworkSubject
 from backpass.audit.numeric import Differences, Estimate, Precision, estimate
 from backpass.audit.other_points import OtherPoints
-from backpass.audit.protocol import gradient_of, protocol
+from backpass.audit.protocol import protocol
 from backpass.audit.report import Entry, Finding, Report
 from backpass.audit.runs import BackwardFailed, Runs
 from backpass.audit.subjects import Claims, Subject
 from backpass.audit.suspect import Suspect
-from backpass.audit.variables import Values
+from backpass.audit.variables import Values, gradient_of
 
 MOST_ENTRIES = 600  # of an array that are checked one by one; of a larger one as many are drawn
 MOST_NUMBERS = 2_000_000  # kept of an array's derivative, term by term
@@ -21,8 +21,7 @@ MOST_AT_KINKS = 0.05  # of an array's entries; then another point is drawn
 POINTS = 4
 SINGLE_CLAIM = 2e-5  # what a gradient that is kept in float32 may be off
 DOUBLE = 1e-9  # what a gradient in float64 may be off, by complex step
-WRITTEN_OVER = ("inputs", "dvalues", "output", "weights", "biases")
-PROTOCOL = ("stale-forward", "accumulated", "not-deterministic", "writes-over-its-input")
+PROTOCOL = ("stale-forward", "accumulated", "not-deterministic")
 
 
 class Audit(OtherPoints):
@@ -33,14 +32,13 @@ class Audit(OtherPoints):
         self.runs, self.result = Runs(subject), Report(subject.name)
 
     def report(self) -> Report:
-        with self.runs.kept(), np.errstate(all="ignore"):
-            self.dvalues = self.subject.weights(self.first_terms(), self.rng)
-            try:
-                self.look()
-            except BackwardFailed as failed:
-                self.result.findings.append(of_exception(failed.__cause__))
-            if self.result.findings and isinstance(self.subject, NetworkSubject):
-                self.ask_parts(self.subject)
+        self.dvalues = self.subject.weights(self.first_terms(), self.rng)
+        try:
+            self.look()
+        except BackwardFailed as failed:
+            self.result.findings.append(of_exception(failed.__cause__))
+        if self.result.findings and isinstance(self.subject, NetworkSubject):
+            self.ask_parts(self.subject)
         return self.result
 
     def look(self) -> None:
@@ -83,16 +81,17 @@ class Audit(OtherPoints):
 
     def not_finite(self, claims: Claims) -> bool:
         """Whether backward gives NaN or infinity, though forward does not."""
-        for name, claim in claims.items():
-            if claim is not None and not np.isfinite(claim).all():
-                place = tuple(int(i) for i in np.argwhere(~np.isfinite(claim))[0])
-                evidence = f"entry {list(place)} is {claim[place]}, where forward is finite"
-                beside = Differences(self.runs.terms, self.subject.values, self.dvalues, Precision())
-                flat, index = 1e-12, int(np.ravel_multi_index(place, claim.shape))
-                same = any((beside.beside(name, index, step) == beside.base).all() for step in (flat, -flat))
-                mistake = "clipped-forward-only" if self.subject.takes_truth and same else "unexplained"
-                self.result.findings.append(Finding(mistake, gradient_of(name), evidence))
-        return any(claim is not None and not np.isfinite(claim).all() for claim in claims.values())
+        wrong = [name for name, claim in claims.items() if claim is not None and not np.isfinite(claim).all()]
+        for name in wrong:
+            claim = claims[name]
+            place = tuple(int(i) for i in np.argwhere(~np.isfinite(claim))[0])
+            evidence = f"entry {list(place)} is {claim[place]}, where forward is finite"
+            beside = Differences(self.runs.terms, self.subject.values, self.dvalues, Precision())
+            flat, index = 1e-12, int(np.ravel_multi_index(place, claim.shape))
+            same = any((beside.beside(name, index, step) == beside.base).all() for step in (flat, -flat))
+            mistake = "clipped-forward-only" if self.subject.takes_truth and same else "unexplained"
+            self.result.findings.append(Finding(mistake, gradient_of(name), evidence))
+        return bool(wrong)
 
     def others(self) -> Values:
         """The same variables with different inputs; of a loss each sample is a mixture of two, which stays a target."""
@@ -178,7 +177,7 @@ class Audit(OtherPoints):
                     evidence = f"backward neither sets nor returns it; its norm should be {norm:.4g}"
                     result.findings.append(Finding("not-computed", where, evidence))
         else:
-            passed, central, by_complex, of_tensor = self.held_to(where, claim, value, found)
+            passed, central, by_complex, of_tensor = self.held_to(name, claim, value, found)
         norm = 0.0 if claim is None else float(np.sqrt(np.sum(claim**2)))
         result.entries.append(
             Entry(
@@ -186,7 +185,10 @@ class Audit(OtherPoints):
             )
         )
         if claim is not None and not passed:
-            told = any(each.mistake in PROTOCOL and each.where in (where, *WRITTEN_OVER) for each in result.findings)
+            told = any(
+                each.mistake == "writes-over-its-input" or (each.mistake in PROTOCOL and each.where == where)
+                for each in result.findings
+            )
             suspect = Suspect(name, claim, estimates, self.dvalues, self.output, self.runs, self.precision)
             if claim.shape != value.shape or self.wrong(claim, found).any():
                 findings = named(suspect)
@@ -195,11 +197,12 @@ class Audit(OtherPoints):
             result.findings += [each for each in findings if not told or each.mistake != "unexplained"]
 
     def held_to(
-        self, where: str, claim: np.ndarray, value: np.ndarray, found: Estimate
+        self, name: str, claim: np.ndarray, value: np.ndarray, found: Estimate
     ) -> tuple[bool, float, float | None, float]:
         """Whether a claim is right; its largest error by differences and by complex step, and that of the tensor."""
-        tolerance, known = self.precision.tolerance, np.isfinite(found.gradient) & ~found.left_out
-        if (l1 := self.subject.factors.get(where.rpartition(".")[2].removeprefix("d"), (0.0, 0.0))[0]) > 0:
+        where, tolerance = gradient_of(name), self.precision.tolerance
+        known = np.isfinite(found.gradient) & ~found.left_out
+        if (l1 := self.subject.factors.get(name, (0.0, 0.0))[0]) > 0:
             at_zero = known & (value == 0) & (np.abs(np.abs(claim - found.gradient) - l1) <= 1e-6 * l1)
             found.left_out |= at_zero  # of |w| any slope from -1 to 1 is one
             known &= ~at_zero
@@ -207,14 +210,13 @@ class Audit(OtherPoints):
         if len(found.places) < value.size:
             looked = f"{len(found.places)} of {value.size} entries were looked at one by one"
             self.note(f"{where}: {looked}, and all together along a random direction")
-            passed = passed and self.follows(self.name_of(where), claim, self.subject.values)
+            passed = passed and self.follows(name, claim, self.subject.values)
         if not known.any():
             unproven = claim.any() and np.isnan(found.gradient).all() and len(found.places) > 0
             if found.left_out.any() and not unproven:
                 self.note(f"{where}: all of its entries lie at kinks, and none was checked")
             return passed and not unproven, np.nan, None, np.nan
         error, truth, scale = np.abs(claim - found.gradient)[known], found.gradient[known], found.scale()[known]
-        exact = float(np.max(error / np.maximum(scale, found.uncertainty[known] + 1e-300), initial=0.0))
         if found.central is None:
             if not self.precision.single:
                 self.note(NOT_ANALYTIC)
@@ -223,6 +225,7 @@ class Audit(OtherPoints):
         else:
             of_rounding = 1e-300 + np.abs(found.central - found.gradient)[known] / tolerance  # what differences lose
             central = float(np.max(np.abs(claim - found.central)[known] / np.maximum(scale, of_rounding), initial=0.0))
+            exact = float(np.max(error / np.maximum(scale, found.uncertainty[known] + 1e-300), initial=0.0))
             apart = by_complex = exact if error.any() else 0.0
         if not passed and apart < SINGLE_CLAIM and is_single(claim):
             passed = True
@@ -237,9 +240,6 @@ class Audit(OtherPoints):
             self.note(f"{where} is right to {apart:.0e} only, by complex step")
         size = float(np.sqrt(np.sum(truth**2)))
         return passed, central, by_complex, float(np.sqrt(np.sum(error**2))) / size if size else 0.0
-
-    def name_of(self, where: str) -> str:
-        return next(name for name in self.subject.values if gradient_of(name) == where)
 
     def note(self, line: str) -> None:
         if line not in self.result.notes:

@@ -9,6 +9,7 @@ import numpy as np
 from backpass import checks
 from backpass.audit import own_parts
 from backpass.audit.auditing import Audit
+from backpass.audit.generators import Generators
 from backpass.audit.network_subject import NetworkSubject
 from backpass.audit.own_parts import Functions, LossFunctions
 from backpass.audit.report import Report
@@ -58,9 +59,9 @@ def check(part: Any, inputs: Any, y_true: Any = None, *, random_state: Any = 0) 
     >>> [str(finding) for finding in check(Doubled(), inputs).findings]
     ['scaled-by-constant in dinputs: claimed / true = 2 in every entry']
     """
-    with np.errstate(all="ignore"):
-        subject = subject_of(part, inputs, y_true)
-    return Audit(subject, np.random.default_rng(checks.draw_seed(checks.generator(random_state)))).report()
+    rng = np.random.default_rng(checks.draw_seed(checks.generator(random_state)))
+    with Generators(part).kept(), np.errstate(all="ignore"):
+        return Audit(subject_of(part, inputs, y_true), rng).report()
 
 
 def subject_of(part: Any, inputs: Any, y_true: Any) -> Subject:

@@ -200,8 +200,7 @@ def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
             yield Hypothesis(
                 mistake, array, "inputs stand in the place of the output", "dinputs = (output - y_true) / N"
             )
-    distribution = output.ndim == 2 and np.allclose(output.sum(axis=1), 1) and (output > 0).all()
-    if suspect.jacobian is not None and output.shape == inputs.shape and distribution:
+    if suspect.jacobian is not None and output.shape == inputs.shape and suspect.distribution:
         array = inputs * (dvalues - np.sum(inputs * dvalues, axis=1, keepdims=True))
         evidence = "it is softmax's formula, given the inputs"
         fix = "dinputs = output * (dvalues - np.sum(output * dvalues, axis=1, keepdims=True))"
@@ -211,14 +210,12 @@ def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
 def diagonal_only(suspect: Suspect) -> Iterator[Hypothesis]:
     mistake, dvalues = "jacobian-diagonal-only", suspect.dvalues
     if suspect.loss and suspect.truth.ndim == 2 and ((suspect.claimed != 0).sum(axis=1) == 1).all():
-        array = np.where(
-            suspect.claimed != 0, suspect.truth, 0.0
-        )  # a combined step: the loss wants one output a sample
+        # of a combined step: its loss wants one output a sample
+        array = np.where(suspect.claimed != 0, suspect.truth, 0.0)
         yield Hypothesis(mistake, array, "it is right in one entry a sample, and 0 in the others")
     if suspect.own is None or suspect.elementwise or suspect.loss:
         return
-    softmax = np.allclose(suspect.output.sum(axis=1), 1) and (suspect.output > 0).all()
-    fix = "" if softmax else "dinputs = np.einsum('nij,ni->nj', jacobian, dvalues)  # every output's share"
+    fix = "" if suspect.distribution else "dinputs = np.einsum('nij,ni->nj', jacobian, dvalues)  # every output's share"
     yield Hypothesis(mistake, dvalues * suspect.own, "it is dvalues times the Jacobian's diagonal", fix)
     with np.errstate(all="ignore"):
         share = suspect.claimed / dvalues

@@ -18,17 +18,22 @@ from backpass.layers.own import own_part
 from backpass.network import Network
 
 
+def network_in_float64(network: Network) -> Network:
+    """A copy of a network that computes in float64 and shares nothing with it."""
+    layers = [own_part(formulas.in_float64(layer)) for layer in network.layers]
+    layers = [layer if isinstance(layer, Layer) else in_float64(layer) for layer in layers]
+    twin = Network(layers, copy.deepcopy(network.loss))
+    twin.parameters = network.parameters
+    return twin
+
+
 class NetworkSubject(Subject):
     """A Network with its loss; parameters are called dense1.weights and so on."""
 
     takes_truth = True
 
     def __init__(self, part: Network, inputs: Any, y_true: Any):
-        layers = [own_part(formulas.in_float64(layer)) for layer in part.layers]
-        network = Network(
-            [layer if isinstance(layer, Layer) else in_float64(layer) for layer in layers], copy.deepcopy(part.loss)
-        )
-        network.parameters = part.parameters
+        network = network_in_float64(part)
         super().__init__(network, inputs, y_true)
         self.last: Values = {}
         self.targets = network.targets(y_true, network.samples(self.values["inputs"]))
@@ -57,14 +62,8 @@ class NetworkSubject(Subject):
         return part
 
     def forward(self, part: Network, inputs: np.ndarray) -> np.ndarray:
-        output = part.forward(inputs, step=1)
-        if (fusion := part._fusion()) is not None:
-            return fusion.sample_losses(part.layers[-1].inputs, self.targets)
-        return (
-            part.loss.sample_losses(output, self.targets)
-            if hasattr(part.loss, "sample_losses")
-            else part.loss.forward(output, self.targets)
-        )
+        part.forward(inputs, step=1)
+        return part.sample_losses(self.targets)
 
     def claims(self, part: Network, dvalues: np.ndarray) -> Claims:
         found: Claims = {"inputs": part.backward(self.targets).copy()}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -81,7 +81,6 @@ class Estimate:
     places: np.ndarray  # flat indices of the entries that were asked for
     by_term: np.ndarray
     central: np.ndarray | None = None  # the gradient by differences, where `gradient` is by complex step
-    curved: np.ndarray = field(default_factory=lambda: np.zeros(0))  # difference of slopes to both sides
 
     def scale(self) -> np.ndarray:
         """What an error of each entry is compared with."""
@@ -128,15 +127,15 @@ class Differences:
     def sum(self, by_term: np.ndarray) -> float:
         return float(np.sum(self.weights * by_term))
 
-    def first(self, name: str, place: int) -> tuple[float, np.ndarray, float, float]:
-        """`at` with the largest step whose ends the function can take, and that step."""
+    def first(self, name: str, place: int) -> tuple[float, np.ndarray, float]:
+        """The largest step whose ends the function can take, and of `at` by it the derivatives and the noise."""
         step = self.step_at(name, place)
         for _ in range(LOOKS):
-            by_term, slopes, noise = self.at(name, place, step)
+            by_term, _, noise = self.at(name, place, step)
             if np.isfinite(by_term).all():
                 break
             step /= SMALLER**3
-        return step, by_term, slopes, noise
+        return step, by_term, noise
 
     def closer(self, name: str, place: int, step: float, claimed: float) -> tuple[np.ndarray, float, bool]:
         """Derivative of each term, uncertainty of the sum, and whether to leave the entry out, by smaller steps."""
@@ -170,13 +169,13 @@ def estimate(
     """Derivative by one variable at some of its entries. `claimed`, if it is there, says where to look closer."""
     value = differences.values[name]
     gradient, uncertainty = np.full(value.shape, np.nan), np.zeros(value.shape)
-    left_out, curved = np.zeros(value.shape, bool), np.zeros(value.shape)
+    left_out = np.zeros(value.shape, bool)
     by_term = np.zeros((len(places), *differences.base.shape))
     steps = np.zeros(value.shape)
     for k, place in enumerate(places):
-        steps.flat[place], by_term[k], curved.flat[place], uncertainty.flat[place] = differences.first(name, place)
+        steps.flat[place], by_term[k], uncertainty.flat[place] = differences.first(name, place)
         gradient.flat[place] = differences.sum(by_term[k])
-    result = Estimate(gradient, uncertainty, left_out, places, by_term, curved=curved)
+    result = Estimate(gradient, uncertainty, left_out, places, by_term)
     unknown = ~np.isfinite(gradient.flat[places])
     left_out.flat[places[unknown]] = True
     if claimed is None and name == "inputs":

@@ -8,12 +8,12 @@ import numpy as np
 
 from backpass.audit.mistakes import named
 from backpass.audit.numeric import Estimate, Precision
-from backpass.audit.protocol import alike, gradient_of, restart_generators
+from backpass.audit.protocol import alike, restart_generators
 from backpass.audit.report import Finding, Report
 from backpass.audit.runs import Runs
 from backpass.audit.subjects import Claims, Subject
 from backpass.audit.suspect import Suspect
-from backpass.audit.variables import Values
+from backpass.audit.variables import Values, gradient_of
 
 
 class OtherPoints:
@@ -37,7 +37,7 @@ class OtherPoints:
             found = estimates[name]
             if claim is None or claim.shape != found.gradient.shape:
                 continue
-            turned = replace(found, gradient=-found.gradient, by_term=found.by_term)
+            turned = replace(found, gradient=-found.gradient)
             wrong = np.abs(claim - turned.gradient) > 1e-4 * turned.scale() + 2 * found.uncertainty
             if wrong[~found.left_out & np.isfinite(found.gradient)].any():
                 both = {**estimates, name: turned}

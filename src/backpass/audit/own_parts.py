@@ -12,7 +12,7 @@ from backpass.audit import variables
 from backpass.layers.layer import Layer
 
 TRUTHS = ("y_true", "y", "t", "target", "targets", "label", "labels", "truth")
-MODES = ("training", "train", "is_training", "step", "mode")  # second arguments of a forward that are no truth
+TOLD = {"training": True, "train": True, "is_training": True, "step": 1}  # what a layer's forward may want to know
 INPUTS = ("inputs", "input", "x", "X")
 ARRIVING = ("dvalues", "dout", "grad", "gradient", "grad_output", "upstream", "dy", "d", "dL")
 MADE = ("output", "out", "outputs", "a", "s")
@@ -53,7 +53,7 @@ def takes_truth(method: Any) -> bool:
     if len(names) < 2:
         return False
     needed = inspect.signature(method).parameters[names[1]].default is inspect.Parameter.empty
-    return names[1] in TRUTHS or (needed and names[1] not in MODES)
+    return names[1] in TRUTHS or (needed and names[1] not in (*TOLD, "mode"))
 
 
 def truth_first(method: Any) -> bool:

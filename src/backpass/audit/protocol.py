@@ -11,7 +11,7 @@ import numpy as np
 from backpass.audit.report import Finding
 from backpass.audit.runs import Runs
 from backpass.audit.subjects import Claims
-from backpass.audit.variables import Values, holders, items_of, read, write
+from backpass.audit.variables import Values, gradient_of, holders, items_of, read, write
 
 
 class Run:
@@ -134,8 +134,3 @@ def restart_generators(part: Any, original: Any) -> None:
         for key, value in items_of(holder).items():
             if isinstance(value, np.random.Generator | np.random.RandomState):
                 write(part, (*path, key), copy.deepcopy(value))
-
-
-def gradient_of(variable: str) -> str:
-    layer, dot, name = variable.rpartition(".")
-    return f"{layer}{dot}d{name}"

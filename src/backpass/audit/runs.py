@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from inspect import getclosurevars, isfunction
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,43 +16,10 @@ class BackwardFailed(Exception):
 
 
 class Runs:
-    """Calls a subject's passes on copies, each time from the same random state; leaves all generators as they were."""
+    """Calls a subject's passes on copies, each time from the same random state."""
 
     def __init__(self, subject: Subject):
-        self.subject = subject
-        methods = [getattr(getattr(subject.part, name), "__func__", None) for name in ("forward", "backward")]
-        methods += getattr(subject.part, "functions", ())
-        scopes = [getattr(method, "__globals__", {}) for method in methods]
-        scopes += [getclosurevars(method).nonlocals for method in methods if isfunction(method)]
-        scopes += [vars(kind) for kind in type(subject.part).__mro__]
-        kinds = np.random.Generator | np.random.RandomState
-        found = {id(value): value for scope in scopes for value in scope.values() if isinstance(value, kinds)}
-        self.generators = list(found.values())
-        self.start = self.state()
-
-    def state(self) -> Any:
-        states = [
-            each.bit_generator.state if isinstance(each, np.random.Generator) else each.get_state()
-            for each in self.generators
-        ]
-        return np.random.get_state(), random.getstate(), states
-
-    def rewind(self) -> None:
-        shared, plain, states = self.start
-        np.random.set_state(shared)
-        random.setstate(plain)
-        for each, state in zip(self.generators, states, strict=True):
-            if isinstance(each, np.random.Generator):
-                each.bit_generator.state = state
-            else:
-                each.set_state(state)
-
-    @contextmanager
-    def kept(self) -> Iterator[None]:
-        try:
-            yield
-        finally:
-            self.rewind()
+        self.subject, self.rewind = subject, subject.generators.rewind
 
     def terms(self, values: Values) -> np.ndarray:
         """What the forward pass makes of the variables."""

@@ -9,7 +9,6 @@ be trusted with complex numbers: a network that holds one is differentiated by c
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 
 from backpass import checks
 from backpass.audit import formulas
+from backpass.audit.network_subject import network_in_float64
 from backpass.fusions.fusion import Fusion
 from backpass.layers.layer import knows
 from backpass.network import Network
@@ -25,11 +25,6 @@ COMPLEX_STEP = 1e-30
 CENTRAL_STEP = 1e-5  # of a direction of length 1: rounding and third derivatives both leave about 1e-10
 DENSE_UP_TO = 100  # parameters: as many products as Lanczos's method needs anyway
 LARGEST_DENSE = 10_000  # parameters, 800 MB
-
-
-def in_float64(network: Network) -> Network:
-    """A copy of a network that computes in float64 and shares nothing with it."""
-    return Network([formulas.in_float64(layer) for layer in network.layers], copy.deepcopy(network.loss))
 
 
 def trusted(part: Any) -> bool:
@@ -55,7 +50,7 @@ class Curvature:
     """
 
     def __init__(self, network: Network, X: np.ndarray, targets: np.ndarray, k: int):
-        self._network = in_float64(network)
+        self._network = network_in_float64(network)
         self._X = X.astype(np.float64)
         self._targets = targets if targets.ndim == 1 else targets.astype(np.float64)
         self._exact = all(trusted(part) for part in (*network.layers, network.loss))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from backpass.audit import formulas, own_parts
+from backpass.audit.generators import Generators
 from backpass.audit.own_parts import as_float64, in_float64
 from backpass.audit.variables import Values, Variable, found_beside, is_number, items_of, read, write
 from backpass.layers.layer import Layer, told
@@ -46,6 +47,7 @@ class Subject:
 
     def __init__(self, part: Any, inputs: Any, y_true: Any):
         self.part, self.y_true = part, np.array(y_true) if isinstance(y_true, list | tuple) else y_true
+        self.generators = Generators(self.part)
         self.whole = False  # whether inputs are indices, which no derivative is taken of
         self.name = type(part).__name__
         self.values: Values = {"inputs": as_float64(inputs)}
@@ -95,46 +97,34 @@ class Subject:
             output = self.forward(trial, self.values["inputs"].copy())
             used = copy.deepcopy(trial)
             self.backward(trial, np.ones(output.shape))
-            if set(items_of(used)) - set(items_of(self.part)) and found_beside(used, trial, self.is_made(used)):
+            made = found_beside(used, trial, lambda path: read(self.part, path) is None and self.stays(used, path))
+            if made and set(items_of(used)) - set(items_of(self.part)):
                 self.part = used  # some parameters are made by the first forward
         known = {variable.path for variable in self.variables.values()}
-        self.take(found_beside(self.part, trial, lambda path: path not in known and self.effect_of(path) is not None))
-        others = [
-            name for name in items_of(self.part) if is_number(items_of(self.part)[name]) and name not in self.values
-        ]
-        moving = sorted(name for name in others if self.effect_of((name,)))
+        self.take(found_beside(self.part, trial, lambda path: path not in known and self.stays(self.part, path)))
+        numbers = {name: value for name, value in items_of(self.part).items() if is_number(value)}
+        moving = sorted(name for name in numbers.keys() - self.values if self.effect_of(self.part, (name,)))
         if self.variables:  # beside one that has a gradient, what is called as parameters are is one too
             self.take({name: Variable((name,), (f"d{name}",)) for name in moving if name in USUAL})
-        self.unseen = [
-            name for name in moving if name not in self.values and isinstance(items_of(self.part)[name], np.ndarray)
-        ]
+        self.unseen = [name for name in moving if name not in self.values and isinstance(numbers[name], np.ndarray)]
 
-    def is_made(self, used: Any) -> Callable[[tuple[Any, ...]], bool]:
-        """Whether a path is new in a part that has run forward, and another forward leaves it."""
-        before = self.part
+    def stays(self, part: Any, path: tuple[Any, ...]) -> bool:
+        """Whether forward leaves what is put there: else it is a result, not a parameter."""
+        return self.effect_of(part, path) is not None
 
-        def made(path: tuple[Any, ...]) -> bool:
-            if read(before, path) is not None:
-                return False
-            self.part = used
-            try:
-                return self.effect_of(path) is not None
-            finally:
-                self.part = before
-
-        return made
-
-    def effect_of(self, path: tuple[Any, ...]) -> bool | None:
-        """Whether the terms change with a number of the part; None if forward puts another in its place."""
-        moved = copy.deepcopy(self.part)
+    def effect_of(self, part: Any, path: tuple[Any, ...]) -> bool | None:
+        """Whether the terms change with a number of a part; None if forward puts another in its place."""
+        moved, inputs = copy.deepcopy(part), self.values["inputs"]
         value = np.array(read(moved, path), np.float64)
         write(moved, path, value * 1.01 + 0.01 * (value == 0))
         put = np.array(read(moved, path))
         try:
-            terms = self.forward(moved, self.values["inputs"].copy())
+            self.generators.rewind()
+            terms = self.forward(moved, inputs.copy())
             if not np.array_equal(put, read(moved, path)):
                 return None
-            return not np.array_equal(terms, self.forward(copy.deepcopy(self.part), self.values["inputs"].copy()))
+            self.generators.rewind()
+            return not np.array_equal(terms, self.forward(copy.deepcopy(part), inputs.copy()))
         except Exception:
             return False
 
@@ -182,7 +172,7 @@ class LayerSubject(Subject):
 
     def forward(self, part: Any, inputs: np.ndarray) -> np.ndarray:
         inputs = inputs.astype(np.int64) if self.whole else inputs
-        output = told(part.forward, inputs, training=True, train=True, is_training=True, step=1)
+        output = told(part.forward, inputs, **own_parts.TOLD)
         output = getattr(part, "output", None) if output is None else output
         if output is None or isinstance(output, tuple):
             what = "returns a tuple; return" if isinstance(output, tuple) else "has to set .output or return"

@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from backpass.audit.numeric import Differences, Estimate, Precision, estimate
-from backpass.audit.protocol import gradient_of
 from backpass.audit.runs import Runs
+from backpass.audit.variables import gradient_of
 
 CLOSE, CLOSE_SINGLE = 1e-4, 3e-2  # how near a claim has to be to a hypothesis, relative to its largest entry
 FEWEST = 3  # entries that have to agree on a factor that means nothing
@@ -65,6 +65,11 @@ class Suspect:
     @property
     def samples(self) -> int:
         return len(self.inputs)
+
+    @property
+    def distribution(self) -> bool:
+        """Whether the outputs of a sample are above 0 and add up to 1, as softmax's do."""
+        return self.output.ndim == 2 and np.allclose(self.output.sum(axis=1), 1) and bool((self.output > 0).all())
 
     def full(self, entries: np.ndarray) -> np.ndarray:
         """An array like the variable from what is known of each entry that was asked for: (entries, ...)."""

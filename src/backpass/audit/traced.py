@@ -96,12 +96,7 @@ class Step:
             for parameter in layer.parameter_shapes():
                 self._add(name, f"d{parameter}", parameter_of(layer, f"d{parameter}"), gradient=True)
 
-        if self.fusion is not None:
-            losses = self.fusion.sample_losses(outputs[-2], y)
-        elif isinstance(loss, Fusion):
-            losses = loss.sample_losses(outputs[-1], y)
-        else:
-            losses = loss.forward(outputs[-1], y)
+        losses = self.network.sample_losses(y)
         self.arrays["loss"] = np.array(np.mean(losses) + self.network.penalty())
         self._add("loss", "y_pred", y_pred, same="" if isinstance(loss, Fusion) else f"{self.last}.output")
         self._add("loss", "y_true", rows_of(loss, y, outputs[-1].shape[1]))

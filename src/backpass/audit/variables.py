@@ -78,6 +78,11 @@ def spelt(path: Path) -> str:
     return "".join(words).removeprefix(".")
 
 
+def gradient_of(variable: str) -> str:
+    layer, dot, name = variable.rpartition(".")
+    return f"{layer}{dot}d{name}"
+
+
 def is_number(value: Any) -> bool:
     return isinstance(value, float) or (isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 0)
 

@@ -60,6 +60,7 @@ from backpass.engine.shuffling import shuffle
     SEED,
     SHUFFLE,  # 1: a new order for each epoch
     ORDER,  # address of that order, or 0: rows are taken as they lie
+    ORDER_STRIDE,  # bytes from there to the next epoch's, or 0: it has the same
     X,
     X_ROW_BYTES,
     Y,
@@ -97,7 +98,7 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(53)
+) = range(54)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 64, 80, 96
 PLAN_WORDS = 112
@@ -334,6 +335,8 @@ def train(plan):  # type: ignore[no-untyped-def]
         position = plan[STEP] - epoch * plan[STEPS_PER_EPOCH]
         if plan[SHUFFLE] != 0 and position == 0:
             shuffle(integers_at(plan[ORDER], plan[SAMPLES]), plan[SEED], plan[EPOCHS_TRAINED] + epoch)
+        if position == 0 and epoch > 0:
+            plan[ORDER] += plan[ORDER_STRIDE]
         plan[FIRST] = position * plan[BATCH]
         plan[ROWS] = min(plan[BATCH], plan[SAMPLES] - plan[FIRST])
         loss = walk_batch(plan)

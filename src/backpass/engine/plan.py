@@ -203,7 +203,8 @@ class Plan:
         scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)
         own_out = self.buffer((block, widths[-1]), dtype)
         own_x = self.buffer((block if gather else 0, widths[0]), dtype)
-        own_y = self.buffer((block if gather else 0, widths[-1]), np.float64)
+        target_width = 0 if loss is None else 1 if chain.labels else loss.target_width(widths[-1])
+        own_y = self.buffer((block if gather else 0, target_width), np.float64)
         header = [array.ctypes.data for array in (own_x, own_y, own_out, counters, scales, sample_losses)]
         words = header + [0] * (loop.WORKER_WORDS - len(header))
         shared = {"counters": Place.of(counters)}
@@ -227,7 +228,7 @@ class Plan:
             return words
         predictions = flowing[-1]
         output = Place(0, 0, widths[-1], loop.OUTPUT)
-        target = Place(0, 0, 1 if chain.labels else widths[-1], loop.TARGET)
+        target = Place(0, 0, target_width, loop.TARGET)
         targets = {"labels" if chain.labels else "y_true": target}
         losses = {"scales": Place.of(scales), "sample_losses": Place.of(sample_losses)}
         forward = loss.labels_forward_kernel if chain.labels else loss.forward_kernel

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass import checks
 from backpass.estimators.epochs import blocks, dense
+from backpass.estimators.grouped import GroupedCrossentropy
 from backpass.estimators.kept import Kept
 from backpass.estimators.recipe import Recipe
+from backpass.estimators.tasks import Task, softmax_layer
+from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
+from backpass.losses.loss import Loss
 from backpass.network import Network
 
 
@@ -36,18 +41,50 @@ class AskedMLP(BaseMultilayerPerceptron):
             self.norms_ = list(kept.norms)
         return kept
 
+    def _task(self) -> Task:
+        """What the network learns."""
+        return Task(self.out_activation_, self.loss, members=self._members)
+
+    @property
+    def _members(self) -> int:
+        """How many networks are behind `coefs_`."""
+        return len(self.coefs_[0]) if np.ndim(self.coefs_[0]) == 3 else 1
+
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)
+        if self.n_ensemble > 1:
+            members = [[*zip(self.coefs_, self.intercepts_, strict=True)]]
+            while len(members) < self.n_ensemble:
+                members.append([self._init_coef(*sizes, dtype) for sizes in pairwise(layer_units)])
+            for name, place in (("coefs", 0), ("intercepts", 1)):
+                arrays = [np.stack([drawn[place] for drawn in layer]) for layer in zip(*members, strict=True)]
+                self.__dict__ |= {f"{name}_": arrays, f"_best_{name}": [each.copy() for each in arrays]}
         for name in ("norms_", "_network_kept"):
             self.__dict__.pop(name, None)
         if np.any(self.dropout):
             self._seed = checks.draw_seed(self._random_state)
 
-    def _targets(self, y: np.ndarray, network: Network) -> np.ndarray:
-        """Targets as the network's loss takes them, from y (N, M) as scikit-learn has it; those go through."""
-        if self.out_activation_ == "softmax" and y.ndim == 2:
+    def _targets(self, y: np.ndarray, loss: Loss, width: int, dtype: Any) -> np.ndarray:
+        """Targets as a loss takes them for so many outputs, from y (N, M) as scikit-learn has it; those go through."""
+        if isinstance(loss, CategoricalCrossentropy) and y.ndim == 2:
             y = y.argmax(axis=1)
-        return network.loss.targets(y, network.widths[-1], network.dtype, "y")
+        elif isinstance(loss, GroupedCrossentropy) and y.shape[1] > len(loss.classes):
+            ends = np.cumsum(loss.classes)[:-1]
+            y = np.column_stack([part.argmax(axis=1) for part in np.split(y, ends, axis=1)])
+        elif not isinstance(loss, GroupedCrossentropy) and y.ndim == 2 and 0 < y.shape[1] < width:
+            y = np.tile(y, (1, width // y.shape[1]))
+        return loss.targets(y, width, dtype, "y")
+
+    def _network_targets(self, y: np.ndarray, network: Network) -> np.ndarray:
+        return self._targets(y, network.loss, network.widths[-1], network.dtype)
+
+    def _encoded(self, y: Any) -> Any:
+        """y as `_fit_stochastic` gets it, from what a user passes."""
+        return y
+
+    def _decoded(self, y: np.ndarray) -> np.ndarray:
+        """And back."""
+        return y[:, 0] if y.shape[1] == 1 else y
 
     # ------------------------------------------------------------------------------------------------- prediction
 
@@ -57,14 +94,19 @@ class AskedMLP(BaseMultilayerPerceptron):
         plain = check_input and network._plain(X) and not hasattr(self, "feature_names_in_")
         if plain:
             try:
-                return network._output(X)
+                return self._averaged(network._output(X))
             except ValueError:  # a number that is not finite: scikit-learn says it in its own words
                 pass
         if check_input:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        pieces = [network._output(rows) for _, rows in blocks(X, network.dtype)]
+        pieces = [self._averaged(network._output(rows)) for _, rows in blocks(X, network.dtype)]
         output = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return output.astype(np.result_type(X.dtype, output), copy=False)
+
+    def _averaged(self, output: np.ndarray) -> np.ndarray:
+        """The mean (N, M) of what the members say (N, K M)."""
+        members = self._members
+        return output if members == 1 else output.reshape(len(output), members, -1).mean(axis=1)
 
     def input_gradients(self, X: Any) -> np.ndarray:
         """Gradient of each output by each feature, for each sample of X (N, D).
@@ -79,12 +121,15 @@ class AskedMLP(BaseMultilayerPerceptron):
         check_is_fitted(self)
         network = self._kept().network._beside()
         X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), network.dtype)
-        outputs = network.forward(X, training=False)
-        gradients = np.empty((len(X), outputs.shape[1], X.shape[1]), network.dtype)
-        for place in range(outputs.shape[1]):
-            dvalues = np.zeros_like(outputs)
-            dvalues[:, place] = 1
-            for layer in reversed(network.layers):
+        output, ending = network.forward(X, training=False), softmax_layer(network.loss)
+        for layer in ending:
+            output = layer.forward(output)
+        outputs = output.shape[1] // self._members
+        gradients = np.empty((len(X), outputs, X.shape[1]), network.dtype)
+        for place in range(outputs):
+            dvalues = np.zeros_like(output)
+            dvalues[:, place::outputs] = 1 / self._members
+            for layer in reversed([*network.layers, *ending]):
                 dvalues = layer.walk_back(dvalues)
             gradients[:, place] = dvalues
         return gradients[:, 0] if self.n_outputs_ == 1 else gradients
@@ -98,16 +143,21 @@ class AskedMLP(BaseMultilayerPerceptron):
 
     def __getstate__(self) -> dict[str, Any]:
         """No network, and the optimizer's state only where it may be gone on from: after partial_fit, or warm_start."""
-        left = {"_network_kept", "_best_coefs", "_best_intercepts", "_best_norms"}
-        if not self.warm_start and not self.__dict__.get("_trained_in_parts"):
+        left, best = {"_network_kept"}, {"_best_coefs", "_best_intercepts", "_best_norms"}
+        in_parts = self.__dict__.get("_trained_in_parts")
+        if not self.warm_start and not in_parts:
             left.add("_mover")
-        return {name: value for name, value in super().__getstate__().items() if name not in left}
+        if not in_parts or not self.early_stopping:
+            left |= best
+        state = {name: value for name, value in super().__getstate__().items() if name not in left}
+        if in_parts and "_network_kept" in self.__dict__:
+            state["_trained"] = self._network_kept.network.trained
+        return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "coefs_" in self.__dict__:
-            self._adopt()
-            self._best_coefs, self._best_intercepts = (
-                [c.copy() for c in self.coefs_],
-                [i.copy() for i in self.intercepts_],
-            )
+            network = self._adopt().network
+            network.trained = self.__dict__.pop("_trained", network.trained)
+            self.__dict__.setdefault("_best_coefs", [each.copy() for each in self.coefs_])
+            self.__dict__.setdefault("_best_intercepts", [each.copy() for each in self.intercepts_])

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar, cast
 
 import numpy as np
 import sklearn.neural_network
+from sklearn.base import _fit_context
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import validate_data
 
 from backpass.estimators.mlp import CompiledMLP
 from backpass.estimators.parameters import OWN, init_of
+from backpass.estimators.several import SeveralBinarizer, is_several
+from backpass.estimators.tasks import Task
 
 
 class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
@@ -63,9 +69,68 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
             sample_weight = by_class if sample_weight is None else by_class * np.asarray(sample_weight)
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
+    @available_if(lambda model: model._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        classes: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> MLPClassifier:
+        """Make one epoch on X (N, D) and y, going on from where the last call ended.
+
+        Arguments as of `fit`, and `classes`, all that there are, in the first call: (C,), or where y has several
+        columns of classes a list of arrays, one for each. With `early_stopping` X_val and y_val are needed; `stopped_`
+        says after each call whether the validation has not improved for more than `n_iter_no_change` of them: then the
+        best weights are back.
+
+        Raises ValueError for what `fit` refuses.
+        """
+        with self._validated_with(X_val, y_val, sample_weight_val):
+            several = isinstance(classes, list | tuple) and len(classes) > 0 and np.ndim(classes[0]) == 1
+            if several and not hasattr(self, "classes_"):
+                self._label_binarizer = SeveralBinarizer().fit(classes)
+                self.classes_ = self._label_binarizer.classes_
+            return super(CompiledMLP, self).partial_fit(X, y, sample_weight, None if self._several else classes)
+
+    @property
+    def _several(self) -> bool:
+        """Whether y has several columns, each one of several classes."""
+        return isinstance(self.__dict__.get("_label_binarizer"), SeveralBinarizer)
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        known = hasattr(self, "classes_") and (self.warm_start or incremental)
+        if not (self._several if known else is_several(y)):
+            return super()._validate_input(X, y, incremental, reset)
+        accepted: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
+        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **accepted)
+        if not known:
+            self._label_binarizer = SeveralBinarizer().fit(y.T)
+            self.classes_ = self._label_binarizer.classes_
+        return X, self._label_binarizer.transform(y)
+
+    def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
+        super()._initialize(y, layer_units, dtype)
+        if self._several:
+            self.out_activation_ = "softmax"
+
+    def _task(self) -> Task:
+        classes = tuple(map(len, self.classes_)) if self._several else (self.n_outputs_,)
+        return replace(super()._task(), classes=classes)
+
+    def _encoded(self, y: Any) -> Any:
+        return self._label_binarizer.transform(y)
+
+    def _decoded(self, y: np.ndarray) -> np.ndarray:
+        return self._label_binarizer.inverse_transform(y)
+
     def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
         output = self._forward_pass_fast(X, check_input=check_input)
-        kind, classes = self._label_binarizer.y_type_, self.classes_
+        kind, classes = self._label_binarizer.y_type_, cast("np.ndarray", self.classes_)
         if kind == "multiclass":
             return classes.take(output.argmax(axis=1))
         if kind == "binary" and len(classes) == 2:
@@ -73,6 +138,33 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
         return self._label_binarizer.inverse_transform(output[:, 0] if self.n_outputs_ == 1 else output)
 
     def predict(self, X: Any) -> np.ndarray:
-        """Classes (N,), or 0 and 1 (N, C) where a sample may have several labels, of X (N, D)."""
+        """Classes (N,) of X (N, D); (N, O) of O columns; 0 and 1 (N, C) where a sample may have several labels."""
         self._check_fitted()
         return self._predict(X)
+
+    def predict_proba(self, X: Any) -> Any:
+        """Probabilities (N, C); where y has O columns of classes, a list of O such arrays."""
+        probabilities = super().predict_proba(X)
+        if not self._several:
+            return probabilities
+        return np.split(probabilities, np.cumsum([len(each) for each in self.classes_])[:-1], axis=1)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        """Their logarithms."""
+        probabilities = self.predict_proba(X)
+        return [np.log(each) for each in probabilities] if self._several else np.log(probabilities)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the samples whose class, or whose classes in all columns, are right."""
+        if not self._several:
+            return super().score(X, y, sample_weight)
+        return self._share_right(y, self.predict(X), sample_weight)
+
+    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        if not self._several or self.scoring is not None:
+            return super()._score(X, y, sample_weight)
+        return self._share_right(y, self._predict(X, check_input=False), sample_weight)
+
+    @staticmethod
+    def _share_right(y: Any, predicted: np.ndarray, sample_weight: Any) -> float:
+        return float(np.average((np.asarray(y) == predicted).all(axis=1), weights=sample_weight))

@@ -9,13 +9,17 @@ import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
+from backpass.engine.loop import PLAN_WORDS, STEPS_PER_EPOCH
+from backpass.engine.plan import LINE
 from backpass.engine.threads import available_cores
 from backpass.estimators.penalty import Penalty
+from backpass.estimators.tasks import Task
 from backpass.network import Network
 from backpass.optimizers.optimizer import Optimizer
-from backpass.stepping import CompiledSteps, remedy
+from backpass.stepping import CompiledSteps, Steps, WalkedSteps, remedy
 
 DENSE_BYTES = 256 * 1024 * 1024  # up to here a sparse X is made dense at once, beyond it block by block
+MOST_ORDERED = 65_536  # samples of all epochs that are made at once: more would not be noticed
 
 
 def threads_allowed() -> int:
@@ -43,11 +47,12 @@ def blocks(X: Any, dtype: np.dtype[Any]) -> Iterator[tuple[slice, np.ndarray]]:
         yield piece, (X[piece].toarray() if issparse(X) else X)
 
 
-class Epochs(CompiledSteps):
+class Epochs(Steps):
     """The steps of one epoch, made again and again.
 
-    Dense samples that all weigh the same are left to the compiled loop, an epoch at once. Others are brought batch by
-    batch: rows of a sparse X, and weights, which scikit-learn averages in each batch, but not over the batches.
+    Dense samples that all weigh the same are left to the compiled loop, epochs at once. Others are brought batch by
+    batch: rows of a sparse X, weights, which scikit-learn averages in each batch, but not over the batches, and all
+    that a network with parts without kernels is trained on.
     """
 
     def __init__(
@@ -57,6 +62,7 @@ class Epochs(CompiledSteps):
         targets: np.ndarray,
         optimizer: Optimizer,
         penalty: Penalty,
+        task: Task,
         *,
         epochs: int,
         batch: int,
@@ -64,44 +70,57 @@ class Epochs(CompiledSteps):
         weights: np.ndarray | None,
         threads: int,
     ):
-        self.penalty, self.shuffled = penalty, shuffle
+        self.penalty, self.task, self.shuffled = penalty, task, shuffle
         self.all = X, targets, weights
-        self.samples, self.most = X.shape[0], batch
-        self.order = np.arange(self.samples)
-        self.at_once = weights is None and not issparse(X)
+        self.samples, self.size = X.shape[0], batch
+        self.at_once = weights is None and not issparse(X) and network.compiled
+        self.most = max(1, min(epochs, MOST_ORDERED // self.samples, LINE, network.parameters.size))
         if not self.at_once:
             X, targets = np.zeros((batch, X.shape[1]), network.dtype), targets[:batch].copy()
-            weights, shuffle = None if weights is None else weights[:batch].copy(), False
+            weights, shuffle, self.most = None if weights is None else weights[:batch].copy(), False, 1
+        self.sequence = np.arange(self.samples)
+        self.orders = np.empty((self.most, self.samples), np.int64)
         super().__init__(
-            network, X, targets, optimizer, epochs=1, batch=batch, shuffle=shuffle, weights=weights, threads=threads
+            network,
+            X,
+            targets,
+            optimizer,
+            epochs=self.most,
+            batch=batch,
+            shuffle=shuffle,
+            weights=weights,
+            threads=threads,
         )
-        self.constant = penalty.constant(self.all[1])
+        self.constant = task.constant(self.all[1])
         self.total = epochs * -(-self.samples // batch)  # helpers are started where enough is left to do
 
-    def prepare(self, X, targets, batch, shuffle, weights, threads, out, calls):  # type: ignore[no-untyped-def]
-        super().prepare(X, targets, batch, shuffle, weights, threads, out, calls)
-        self.plan.finish_with([*self.penalty.calls(self.network, self.plan), *calls])
-        self.brought = X, targets, weights
-        if shuffle:
-            self.plan.set(shuffle=0, order=self.order.ctypes.data)
+    def run(self, generator: np.random.RandomState, most: float = 1) -> Iterator[float]:
+        """Make one epoch, or as many as that at once; yields the mean loss of each, with the penalty.
 
-    def epoch(self, generator: np.random.RandomState) -> float:
-        """Make one; its mean loss with the penalty, each batch before its step."""
-        if self.shuffled:
-            permutation = np.arange(self.samples)
-            generator.shuffle(permutation)
-            self.order[:] = self.order[permutation]
+        Losses are those of the batches, each before its step.
+        """
+        epochs = int(min(most, self.most))
+        for epoch in range(epochs):
+            if self.shuffled:
+                permutation = np.arange(self.samples)
+                generator.shuffle(permutation)
+                self.orders[epoch] = self.sequence[permutation]
+                self.sequence = self.orders[epoch]
         if not self.at_once:
-            return sum(map(self.one_batch, range(0, self.samples, self.most))) / self.samples
+            yield sum(map(self.one_batch, range(0, self.samples, self.size))) / self.samples
+            return
         self.begin()
-        while self.made < self.per_epoch:
-            self.advance_a_while(self.per_epoch)
-        loss = self.penalty.loss_factor * float(self.losses[0])
-        return (loss + self.penalty.cost()) / self.samples + self.constant
+        done = 0
+        while done < epochs:
+            self.advance_a_while(epochs * self.per_epoch)
+            for epoch in range(done, self.made // self.per_epoch):
+                loss = self.penalty.loss_factor * float(self.losses[epoch]) + self.penalty.cost(epoch)
+                yield loss / self.samples + self.constant
+            done = self.made // self.per_epoch
 
     def one_batch(self, first: int) -> float:
         """A step on samples that are brought for it; its loss times their number."""
-        rows = self.order[first : first + self.most]
+        rows = self.sequence[first : first + self.size]
         X, targets, weights = self.all
         given: list[Any] = [None if array is None else array[: len(rows)] for array in self.brought]
         given[0][...] = X[rows].toarray() if issparse(X) else X[rows]
@@ -110,12 +129,20 @@ class Epochs(CompiledSteps):
         if weights is not None:
             given[2][...] = weights[rows]
             weight = float(given[2].sum()) or np.inf  # of nothing but zeros: no penalty either
-            self.penalty.weigh(weight)
-        self.plan.point_at(*given[:2])
+        self.penalty.weigh(weight)
+        self.hand_over(*given)
         self.begin()
         self.advance_a_while(1)
         loss = self.penalty.loss_factor * self.loss + self.penalty.cost() / weight
-        return len(rows) * (loss + self.penalty.constant(given[1], given[2]))
+        return len(rows) * (loss + self.task.constant(given[1], given[2]))
+
+    def hand_over(self, X: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> None:
+        """The next step is on these."""
+        raise NotImplementedError
+
+    def prepare(self, X, targets, batch, shuffle, weights, threads, out, calls):  # type: ignore[no-untyped-def]
+        super().prepare(X, targets, batch, shuffle, weights, threads, out, calls)
+        self.brought = X, targets, weights
 
     def refuse(self, loss: float) -> None:
         raise FloatingPointError(
@@ -123,8 +150,41 @@ class Epochs(CompiledSteps):
         )
 
     def begin(self) -> None:
-        """Count this epoch's steps from 0, behind those that were made before."""
+        """Count steps from 0, behind those that were made before."""
         self.total -= self.made
         self.before, self.trained = self.optimizer.iterations, self.network.trained
-        self.losses[0] = self.made = 0
+        self.losses[:] = self.made = 0
+
+
+class CompiledEpochs(Epochs, CompiledSteps):
+    """In the engine."""
+
+    def prepare(self, X, targets, batch, shuffle, weights, threads, out, calls):  # type: ignore[no-untyped-def]
+        super().prepare(X, targets, batch, shuffle, weights, threads, out, calls)
+        self.plan.finish_with([*self.penalty.calls(self.network, self.plan.words), *calls])
+        self.ordered = shuffle
+        if shuffle:
+            self.plan.set(shuffle=0, order_stride=self.orders.strides[0])
+
+    def hand_over(self, X, targets, weights):  # type: ignore[no-untyped-def]
+        self.plan.point_at(X, targets)
+
+    def begin(self) -> None:
+        super().begin()
         self.plan.set(step=0, steps_before=self.before, steps_trained=self.trained[1])
+        if self.ordered:
+            self.plan.set(order=self.orders.ctypes.data)
+
+
+class WalkedEpochs(Epochs, WalkedSteps):
+    """By the textbook walk, for parts without kernels."""
+
+    def prepare(self, X, targets, batch, shuffle, weights, threads, out, calls):  # type: ignore[no-untyped-def]
+        plan = np.zeros(PLAN_WORDS, np.int64)
+        plan[STEPS_PER_EPOCH] = 1
+        calls = [*self.penalty.calls(self.network, plan), *calls]
+        super().prepare(X, targets, batch, shuffle, weights, threads, out, calls)
+
+    def hand_over(self, X, targets, weights):  # type: ignore[no-untyped-def]
+        self.X, self.targets, self.weights = X, targets, weights
+        self.order = np.arange(len(X))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from backpass.estimators.members import MembersDense
 from backpass.estimators.recipe import Recipe, arrays_beside
 from backpass.layers.dense import Dense
 
@@ -15,7 +16,7 @@ Arrays = Sequence[Sequence[Any]]  # weights, biases, and what normalisation has 
 
 
 class Kept:
-    """A network, and its weights and biases as scikit-learn shows them.
+    """A network, and its weights and biases as scikit-learn shows them; of K members, arrays (K, D, M) and (K, M).
 
     Somebody may put other arrays into `coefs_` at any time. What is no view of the network is copied in whenever the
     network is used, so that it counts even if it is changed in place.
@@ -23,9 +24,12 @@ class Kept:
 
     def __init__(self, recipe: Recipe, arrays: Arrays, dtype: Any, seed: int):
         self.recipe = recipe
-        self.network = recipe.network([np.shape(weights) for weights in arrays[0]], dtype, seed)
-        layers: list[Any] = [layer for layer in self.network.layers if isinstance(layer, Dense)]
+        self.network = recipe.network([np.shape(weights)[-2:] for weights in arrays[0]], dtype, seed)
+        layers: list[Any] = [layer for layer in self.network.layers if isinstance(layer, Dense | MembersDense)]
         self.coefs, self.intercepts = [each.weights for each in layers], [each.biases[0] for each in layers]
+        if (members := recipe.task.members) > 1:
+            self.coefs = [each.reshape(len(each), members, -1).swapaxes(0, 1) for each in self.coefs]
+            self.intercepts = [each.reshape(members, -1) for each in self.intercepts]
         self.norms = arrays_beside(self.network)
         self.take(arrays)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -18,11 +20,14 @@ from sklearn.metrics import check_scoring
 from sklearn.model_selection import train_test_split
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
-from sklearn.utils.validation import validate_data
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass.estimators.adam import EarlyEpsilonAdam
 from backpass.estimators.asking import AskedMLP
-from backpass.estimators.epochs import Epochs, blocks, dense, threads_allowed
+from backpass.estimators.callbacks import ListenedTo, Listeners
+from backpass.estimators.epochs import CompiledEpochs, Epochs, WalkedEpochs, blocks, dense, threads_allowed
+from backpass.estimators.grouped import GroupedCrossentropy
 from backpass.estimators.parameters import CONSTRAINTS
 from backpass.estimators.penalty import Penalty
 from backpass.optimizers.lbfgs import LBFGS
@@ -34,7 +39,7 @@ NOT_FINITE = (
 )
 
 
-class CompiledMLP(AskedMLP):
+class CompiledMLP(ListenedTo, AskedMLP):
     """scikit-learn's multilayer perceptron on backpass's engine."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -42,6 +47,7 @@ class CompiledMLP(AskedMLP):
         **CONSTRAINTS,
     }
     _no_improvement_count: int
+    _given: tuple[Any, Any, Any] = None, None, None  # what is validated with, and its weights
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -68,18 +74,50 @@ class CompiledMLP(AskedMLP):
         ValueError
             For what scikit-learn refuses; a training that diverges; X_val without y_val, or without `early_stopping`.
         """
-        if (X_val is None) != (y_val is None):
-            raise ValueError("X_val and y_val belong together; pass both or none")
-        if X_val is not None and (not self.early_stopping or self.solver == "lbfgs"):
-            raise ValueError("X_val is for early stopping; pass early_stopping=True and solver='adam' or 'sgd'")
-        self._given = X_val, y_val, sample_weight_val
-        try:
+        with self._validated_with(X_val, y_val, sample_weight_val):
             return self._fit(X, y, sample_weight=sample_weight, incremental=False)
+
+    @available_if(lambda model: model._check_solver())
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        X_val: Any = None,
+        y_val: Any = None,
+        sample_weight_val: Any = None,
+    ) -> Self:
+        """Make one epoch on X (N, D) and y, going on from where the last call ended.
+
+        Arguments as of `fit`. With `early_stopping` X_val and y_val are needed; `stopped_` says after each call whether
+        the validation has not improved for more than `n_iter_no_change` of them: then the best weights are back.
+
+        Raises ValueError for what `fit` refuses.
+        """
+        with self._validated_with(X_val, y_val, sample_weight_val):
+            return self._fit(X, y, sample_weight=sample_weight, incremental=True)
+
+    @contextmanager
+    def _validated_with(self, X: Any, y: Any, sample_weight: Any) -> Iterator[None]:
+        if (X is None) != (y is None):
+            raise ValueError("X_val and y_val belong together; pass both or none")
+        if X is not None and (not self.early_stopping or self.solver == "lbfgs"):
+            raise ValueError("X_val is for early stopping; pass early_stopping=True and solver='adam' or 'sgd'")
+        self._given = X, y, sample_weight
+        try:
+            yield
         finally:
             del self._given
 
+    def restore_best(self) -> Self:
+        """Put back the weights with the best validation so far, which partial_fit does once it stops early."""
+        check_is_fitted(self)
+        self._adopt().take((self._best_coefs, self._best_intercepts, self.__dict__.get("_best_norms", ())))
+        return self
+
     def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """What early stopping goes by: accuracy or R2 as in scikit-learn, minus the loss, or any of its scorers."""
+        """What early stopping goes by: that of scikit-learn, minus the loss, or any of its scorers."""
         if self.scoring is None:
             return super()._score(X, y, sample_weight=sample_weight)
         if self.scoring != "loss":
@@ -87,36 +125,45 @@ class CompiledMLP(AskedMLP):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
                 return float(check_scoring(self, self.scoring)(self, X, y, **weighted))
-        y = self._label_binarizer.transform(y) if is_classifier(self) else y
-        network = self._kept().network
-        penalty, targets = Penalty(network, self.out_activation_, 0), self._targets(y, network)
-        loss = network.loss.calculate(self._forward_pass_fast(X, check_input=False), targets, sample_weight)
-        return -(penalty.loss_factor * loss + penalty.constant(targets, sample_weight))
+        task, y = replace(self._task(), members=1), self._encoded(y)
+        output = self._forward_pass_fast(X, check_input=False)
+        loss = task.ending()[1]
+        targets = self._targets(y, loss, output.shape[1], output.dtype)
+        if isinstance(loss, GroupedCrossentropy):
+            with np.errstate(divide="ignore"):
+                output = np.log(output)
+        factor, _ = task.factors(output.shape[1])
+        return -(factor * loss.calculate(output, targets, sample_weight) + task.constant(targets, sample_weight))
 
     def _fit_stochastic(
         self, X: Any, y: Any, sample_weight: Any, activations: Any, deltas: Any, coef_grads: Any, intercept_grads: Any,
         layer_units: Any, incremental: bool,
     ) -> None:  # fmt: skip
-        if self.early_stopping and incremental:
-            raise ValueError("partial_fit does not support early_stopping=True")
+        if self.early_stopping and incremental and self._given[0] is None:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True without X_val and y_val: what is held out has to be "
+                "the same from call to call"
+            )
         network = self._adopt().network
         if not incremental or "_mover" not in self.__dict__:
             self._optimizer, self._mover = self._rules(), self._new_mover()
-        self._trained_in_parts = incremental
+        self._trained_in_parts, self.stopped_ = incremental, False
         held_out: Any = (None, None, None)
         if self.early_stopping:
             X, y, sample_weight, *held_out = self._hold_out(X, y, sample_weight)
-        samples = X.shape[0]
+        samples, task = X.shape[0], self._task()
         if self.batch_size != "auto" and self.batch_size > samples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=3
             )
-        epochs = Epochs(
+        kind = CompiledEpochs if network.compiled else WalkedEpochs
+        epochs = kind(
             network,
             dense(X, network.dtype),
-            self._targets(y, network),
+            self._network_targets(y, network),
             self._mover,
-            Penalty(network, self.out_activation_, self.alpha),
+            Penalty(network, task, self.alpha),
+            task,
             epochs=1 if incremental else self.max_iter,
             batch=min(200 if self.batch_size == "auto" else self.batch_size, samples),
             shuffle=self.shuffle,
@@ -124,45 +171,52 @@ class CompiledMLP(AskedMLP):
             threads=self.n_threads or threads_allowed(),
         )
         self.n_iter_ = 0
+        listeners = Listeners(self, X, y, sample_weight, 1 if incremental else self.max_iter)
         try:
-            with epochs:
-                self._make(epochs, held_out, incremental)
+            with epochs, listeners:
+                self._make(epochs, held_out, incremental, listeners)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=3)
         except FloatingPointError as error:
             if not self.early_stopping:
                 raise ValueError(f"{NOT_FINITE} Here {error}.") from None
             self._give_up(error)
-        if self.early_stopping:
-            self._adopt().take((self._best_coefs, self._best_intercepts, self.__dict__.get("_best_norms", ())))
+        if self.early_stopping and (self.stopped_ or not incremental):
+            self.restore_best()
 
-    def _make(self, epochs: Epochs, held_out: tuple[Any, Any, Any], incremental: bool) -> None:
+    def _make(self, epochs: Epochs, held_out: tuple[Any, Any, Any], incremental: bool, listeners: Listeners) -> None:
         """Epochs until one of scikit-learn's reasons ends them."""
-        for epoch in range(1, self.max_iter + 1):
+        averaged = self._mover.weight_average is not None
+        tell = getattr(self._mover.schedule, "on_epoch_end", None)
+        alone = self.early_stopping or tell or listeners.here or self.learning_rate == "invscaling"
+        while self.n_iter_ < (1 if incremental else self.max_iter):
             if self.solver == "sgd" and self.optimizer is None:
                 self._mover.settings[0] = self._optimizer.learning_rate
-            self.loss_ = epochs.epoch(self._random_state)
-            self.n_iter_ = epoch
-            self.t_ += epochs.samples
-            self.loss_curve_.append(self.loss_)
-            if self.verbose:
-                print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-            averaged = self._mover.weight_average is not None
-            with self._mover.shown(epochs.network.parameters) if averaged else nullcontext():
-                self._update_no_improvement_count(self.early_stopping, *held_out)
-            tell = getattr(self._mover.schedule, "on_epoch_end", None)
-            if tell is not None:
-                tell(epoch, {"loss": self.loss_})
-            self._optimizer.iteration_ends(self.t_)
+            # the first epoch that may be the last by its loss, and all before it
+            patience = self.n_iter_no_change - self._no_improvement_count + 1
+            listeners.epoch_begins()
+            at_once = 1 if alone else min(patience, self.max_iter - self.n_iter_)
+            for loss in epochs.run(self._random_state, at_once):
+                self.loss_ = loss
+                self.n_iter_ += 1
+                self.t_ += epochs.samples
+                self.loss_curve_.append(self.loss_)
+                if self.verbose:
+                    print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
+                with self._mover.shown(epochs.network.parameters) if averaged else nullcontext():
+                    self._update_no_improvement_count(self.early_stopping, *held_out)
+                    told_to_stop = listeners.epoch_ends()
+                if tell is not None:
+                    tell(self.n_iter_, {"loss": self.loss_})
+                self._optimizer.iteration_ends(self.t_)
             if self._no_improvement_count > self.n_iter_no_change:
                 what = "Validation score" if self.early_stopping else "Training loss"
                 message = (
                     f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
                 )
-                if self._optimizer.trigger_stopping(message, self.verbose):
-                    return
-                self._no_improvement_count = 0
-            if incremental:
+                self.stopped_ = self._optimizer.trigger_stopping(message, self.verbose)
+                self._no_improvement_count = 0 if incremental or not self.stopped_ else self._no_improvement_count
+            if self.stopped_ or told_to_stop or incremental:
                 return
         warnings.warn(
             f"Stochastic Optimizer: Maximum iterations ({self.max_iter}) reached and the optimization hasn't converged "
@@ -182,11 +236,12 @@ class CompiledMLP(AskedMLP):
         self.loss_ = np.nan
         self.loss_curve_.append(self.loss_)
         self.validation_scores_.append(np.nan)
+        self.stopped_ = True
         warnings.warn(f"{error}. The best weights so far are kept.", ConvergenceWarning, stacklevel=4)
 
     def _hold_out(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
         """X, y and weights to train on, then those to validate with."""
-        X_val, y_val, weights_val = self.__dict__.get("_given", (None, None, None))
+        X_val, y_val, weights_val = self._given
         if X_val is not None:
             accepted: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
             X_val = validate_data(self, X_val, reset=False, **accepted)
@@ -201,8 +256,7 @@ class CompiledMLP(AskedMLP):
             raise ValueError(
                 "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
             )
-        if is_classifier(self):
-            held_out[1] = self._label_binarizer.inverse_transform(held_out[1])
+        held_out[1] = self._decoded(held_out[1])
         return (*train, *held_out) if sample_weight is not None else (*train, None, *held_out, None)
 
     def _rules(self) -> Any:
@@ -232,9 +286,12 @@ class CompiledMLP(AskedMLP):
         """In float64 whatever X is, as in scikit-learn: a line search tells losses apart that are nearly equal."""
         if np.any(self.dropout) or self.batch_norm or self.layer_norm:
             raise ValueError("dropout, batch_norm and layer_norm need solver='adam' or 'sgd'; this is 'lbfgs'")
+        if self.n_ensemble > 1:
+            raise ValueError("n_ensemble needs solver='adam' or 'sgd'; this is 'lbfgs'")
         network = self._adopt(np.dtype(np.float64)).network
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-        super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
+        with Listeners(self, X, y, sample_weight, 0):
+            super()._fit_lbfgs(dense(X, network.dtype), self._network_targets(y, network), weights, *others)
         if not np.isfinite(self.loss_):
             raise ValueError(f"{NOT_FINITE} Here the loss of lbfgs became {self.loss_}; standardise X and y.")
 
@@ -246,7 +303,8 @@ class CompiledMLP(AskedMLP):
     ) -> tuple[float, np.ndarray]:
         kept = self._adopt()
         kept.unpack(packed_coef_inter)
-        network, targets = kept.network, self._targets(y, kept.network)
+        network, task = kept.network, self._task()
+        targets = self._network_targets(y, network)
         total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         loss, gradient = 0.0, np.zeros_like(network.parameters)
         for piece, rows in blocks(X, network.dtype):
@@ -255,6 +313,5 @@ class CompiledMLP(AskedMLP):
             piece_loss, piece_gradient = network.gradient_of(rows, targets[piece], weights)
             loss += part * piece_loss
             gradient += part * piece_gradient
-        penalty = Penalty(network, self.out_activation_, self.alpha)
-        loss, gradient = penalty.whole(network, loss, gradient, total)
-        return loss + penalty.constant(targets, sample_weight), kept.pack(gradient)
+        loss, gradient = Penalty(network, task, self.alpha).whole(network, loss, gradient, total)
+        return loss + task.constant(targets, sample_weight), kept.pack(gradient)

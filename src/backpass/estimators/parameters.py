@@ -7,7 +7,7 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from backpass.estimators.recipe import ACTIVATIONS
 from backpass.layers.layer import Layer
@@ -20,15 +20,17 @@ OWN = {
     "layer_norm": False,
     "scoring": None,
     "n_threads": None,
+    "n_ensemble": 1,
 }
 CONSTRAINTS: dict[str, list[Any]] = {
-    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple, Layer],
+    "activation": [StrOptions(set(ACTIVATIONS)), list, tuple, Layer, HasMethods(["forward", "backward"])],
     "optimizer": [None, Optimizer],
     "dropout": [Interval(Real, 0, 1, closed="left"), list, tuple],
     "batch_norm": ["boolean"],
     "layer_norm": ["boolean"],
     "scoring": [None, str, callable],
     "n_threads": [None, Interval(Integral, 1, None, closed="left")],
+    "n_ensemble": [Interval(Integral, 1, None, closed="left")],
 }
 
 

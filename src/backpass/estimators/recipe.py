@@ -1,4 +1,4 @@
-"""What an estimator's parameters say of its network: the activation, normalisation and dropout behind each Dense."""
+"""What an estimator's parameters say of its network: what stands behind each Dense, what it learns, how many it is."""
 
 from __future__ import annotations
 
@@ -10,30 +10,20 @@ import numpy as np
 
 import backpass.layers  # noqa: F401  it fills LAYERS
 from backpass import checks
+from backpass.estimators.members import MembersDense
+from backpass.estimators.tasks import Task
 from backpass.layers.batch_norm import BatchNorm
 from backpass.layers.dense import Dense
 from backpass.layers.dropout import Dropout
-from backpass.layers.exponential import Exponential
 from backpass.layers.layer import LAYERS, Layer
 from backpass.layers.layer_norm import LayerNorm
-from backpass.layers.linear import Linear
-from backpass.layers.sigmoid import Sigmoid
+from backpass.layers.own import OwnLayer, as_layer
 from backpass.layers.softmax import Softmax
-from backpass.losses.binary_crossentropy import BinaryCrossentropy
-from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
-from backpass.losses.mean_squared_error import MeanSquaredError
-from backpass.losses.poisson import Poisson
 from backpass.network import Network
 
 THEIRS = {"identity": "Linear", "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}
 OURS = ("ELU", "GELU", "LeakyReLU", "Mish", "SELU", "SiLU", "Softplus")
 ACTIVATIONS = THEIRS | {name.lower(): name for name in OURS}
-ENDINGS: dict[str, Any] = {
-    "softmax": (Softmax, CategoricalCrossentropy),
-    "logistic": (Sigmoid, BinaryCrossentropy),
-    "identity": (Linear, MeanSquaredError),
-    "exp": (Exponential, Poisson),
-}
 
 
 def one_each(value: Any, name: str, layers: int) -> tuple[Any, ...]:
@@ -46,12 +36,16 @@ def one_each(value: Any, name: str, layers: int) -> tuple[Any, ...]:
 
 
 def activation_of(given: Any) -> Layer:
-    """A layer of its own for a name or a layer without parameters. ValueError, TypeError for anything else."""
-    if isinstance(given, Layer):
-        if given.parameter_shapes() or not given.compiled:
-            raise TypeError(f"activation is {given!r}; pass one without parameters that has kernels")
-        return copy.deepcopy(given)
-    return LAYERS[ACTIVATIONS[checks.one_of(given, "activation", ACTIVATIONS)]]()
+    """A layer of its own for a name, a layer or an object with forward and backward, without parameters.
+
+    ValueError, TypeError for anything else.
+    """
+    layer = as_layer(given)
+    if not isinstance(layer, Layer):
+        return LAYERS[ACTIVATIONS[checks.one_of(given, "activation", ACTIVATIONS)]]()
+    if layer.parameter_shapes():
+        raise TypeError(f"activation is {given!r}; pass one without parameters")
+    return as_layer(copy.deepcopy(given))
 
 
 @dataclass(frozen=True)
@@ -62,7 +56,7 @@ class Recipe:
     dropout: tuple[float, ...]
     batch_norm: bool
     layer_norm: bool
-    out_activation: str
+    task: Task
 
     @classmethod
     def of(cls, model: Any) -> Recipe:
@@ -73,23 +67,35 @@ class Recipe:
             one_each(model.dropout, "dropout", hidden),
             model.batch_norm,
             model.layer_norm,
-            model.out_activation_,
+            model._task(),
         )
 
     def network(self, shapes: list[tuple[int, int]], dtype: Any, seed: int) -> Network:
-        """A network whose weights are all 0."""
-        layers: list[Layer] = []
+        """A network whose weights are all 0, for those of a member with weights of these shapes."""
+        members, layers = self.task.members, list[Layer]()
+        if members > 1 and self.layer_norm:
+            raise ValueError("layer_norm is for n_ensemble=1; use batch_norm")
+
+        def dense(place: int) -> Layer:
+            n_inputs, n_neurons = shapes[place]
+            if place and members > 1:
+                return MembersDense(members, n_inputs, n_neurons, dtype)
+            return Dense(n_inputs, members * n_neurons, initializer="zeros", dtype=dtype)
+
         for place, (activation, rate) in enumerate(zip(self.activations, self.dropout, strict=True)):
-            layers.append(Dense(*shapes[place], initializer="zeros", dtype=dtype))
+            layers.append(dense(place))
+            width = members * shapes[place][1]
             if self.batch_norm:
-                layers.append(BatchNorm(shapes[place][1], dtype=dtype))
+                layers.append(BatchNorm(width, dtype=dtype))
             if self.layer_norm:
-                layers.append(LayerNorm(shapes[place][1], dtype=dtype))
+                layers.append(LayerNorm(width, dtype=dtype))
             layers.append(activation_of(activation))
+            if members > 1 and (isinstance(layers[-1], OwnLayer | Softmax) or not layers[-1].compiled):
+                raise ValueError(f"n_ensemble is {members}; activation {activation!r} would mix its members' neurons")
             if rate:
                 layers.append(Dropout(rate, random_state=(seed + place) % 2**32))
-        ending, loss = ENDINGS[self.out_activation]
-        return Network([*layers, Dense(*shapes[-1], initializer="zeros", dtype=dtype), ending()], loss())
+        ending, loss = self.task.ending()
+        return Network([*layers, dense(len(shapes) - 1), *ending], loss)
 
 
 def arrays_beside(network: Network) -> list[np.ndarray]:
@@ -97,6 +103,6 @@ def arrays_beside(network: Network) -> list[np.ndarray]:
     return [
         getattr(layer, name)
         for layer in network.layers
-        if not isinstance(layer, Dense)
+        if not isinstance(layer, Dense | MembersDense | OwnLayer)
         for name in (*layer.parameter_shapes(), *layer.state_names)
     ]

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
 import sklearn.neural_network
+from sklearn.metrics import d2_pinball_score
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from backpass.estimators.mlp import CompiledMLP
 from backpass.estimators.parameters import OWN, init_of
+from backpass.estimators.tasks import REGRESSIONS, Task
+from backpass.losses.gamma import Gamma
+from backpass.losses.loss import Loss
+from backpass.losses.poisson import Poisson
 
 
 class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
@@ -45,13 +53,69 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
     True
     """
 
-    __init__ = init_of(sklearn.neural_network.MLPRegressor, **OWN)  # type: ignore[assignment]
+    __init__ = init_of(sklearn.neural_network.MLPRegressor, quantile=0.5, **OWN)  # type: ignore[assignment]
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **sklearn.neural_network.MLPRegressor._parameter_constraints,
         **CompiledMLP._parameter_constraints,
+        "loss": [StrOptions({*REGRESSIONS, "quantile"}), Loss, callable],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), list, tuple],
     }
 
+    @property
+    def _quantiles(self) -> tuple[float, ...]:
+        """Those that are learnt, one or several."""
+        if self.loss != "quantile":
+            return ()
+        several = isinstance(self.quantile, list | tuple)
+        return tuple(float(each) for each in (self.quantile if several else [self.quantile]))
+
+    def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
+        X, y = super()._validate_input(X, y, incremental, reset)
+        if self.loss == "gamma" and not (y > 0).all():
+            raise ValueError(f"y holds {y.min()}; amounts, which loss='gamma' is for, are above 0")
+        return X, self._encoded(y)
+
+    def _encoded(self, y: Any) -> Any:
+        outputs = len(self._quantiles)
+        if outputs < 2 or np.shape(y)[1:] == (outputs,):
+            return y
+        if np.ndim(y) > 1 and np.shape(y)[1] > 1:
+            raise ValueError(f"y has shape {np.shape(y)}; several quantiles are of one target, (N,)")
+        return np.repeat(np.reshape(y, (-1, 1)), outputs, axis=1)
+
+    def _decoded(self, y: np.ndarray) -> np.ndarray:
+        return y[:, 0] if len(self._quantiles) > 1 else super()._decoded(y)
+
+    def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
+        super()._initialize(y, layer_units, dtype)
+        if self.loss == "gamma" or isinstance(self.loss, Gamma | Poisson):
+            self.out_activation_ = "exp"
+
+    def _task(self) -> Task:
+        return replace(super()._task(), quantiles=self._quantiles)
+
     def predict(self, X: Any) -> np.ndarray:
-        """Values (N,) of X (N, D), or (N, M) for M outputs."""
+        """Values (N,) of X (N, D), or (N, M) for M outputs or quantiles."""
         self._check_fitted()
         return self._predict(X)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R2; for loss="quantile" D2, which is to the pinball loss what R2 is to squares, on average over quantiles."""
+        if self.loss != "quantile":
+            return super().score(X, y, sample_weight)
+        return self._explained(y, self.predict(X), sample_weight)
+
+    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        if self.loss != "quantile" or self.scoring is not None:
+            return super()._score(X, y, sample_weight)
+        return self._explained(y, self._predict(X, check_input=False), sample_weight)
+
+    def _explained(self, y: Any, predicted: np.ndarray, sample_weight: Any) -> float:
+        if not np.isfinite(predicted).all():
+            return np.nan
+        columns = predicted.T if len(self._quantiles) > 1 else [predicted]
+        of_each = [
+            d2_pinball_score(y, column, sample_weight=sample_weight, alpha=quantile)
+            for quantile, column in zip(self._quantiles, columns, strict=True)
+        ]
+        return float(np.mean(of_each))

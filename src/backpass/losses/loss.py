@@ -74,6 +74,10 @@ class Loss:
     def check_targets(self, y_true: np.ndarray, name: str = "y_true") -> None:
         """ValueError if a row of targets (N, C) is outside what the loss is defined for."""
 
+    def target_width(self, width: int) -> int:
+        """Columns of `y_true` for a network of that many outputs."""
+        return width
+
     def targets(self, y_true: Any, width: int, dtype: Any, name: str = "y_true") -> np.ndarray:
         """What `y_true` means here: labels (N,) int64 or targets (N, width) of the dtype, checked."""
         array = checks.numbers(y_true, name)

@@ -18,6 +18,7 @@ import weakref
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -68,6 +69,16 @@ def fingerprint(parameters: np.ndarray) -> tuple[Any, ...]:
     return parameters.shape, parameters.dtype, zlib.crc32(parameters)  # type: ignore[arg-type]
 
 
+@lru_cache(maxsize=64)
+def known_arguments(optimizer: type[Optimizer]) -> set[str]:
+    """Of this class and of those that it is made from, whose arguments it may fix."""
+    known = set()
+    for kind in optimizer.__mro__:
+        arguments = inspect.signature(vars(kind).get("__init__", object.__init__)).parameters.values()
+        known |= {each.name for each in arguments if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
+    return known
+
+
 class Optimizer:
     """Moves the parameters against their gradients.
 
@@ -105,11 +116,7 @@ class Optimizer:
         weight_average: float | None = None,
         **settings: float,
     ):
-        known = set()  # of this class and of those that it is made from, whose arguments it may fix
-        for kind in type(self).__mro__:
-            arguments = inspect.signature(vars(kind).get("__init__", object.__init__)).parameters.values()
-            known |= {each.name for each in arguments if each.kind not in (each.VAR_KEYWORD, each.VAR_POSITIONAL)}
-        if unknown := settings.keys() - known:
+        if unknown := settings.keys() - known_arguments(type(self)):  # type: ignore[arg-type]
             raise TypeError(
                 f"{type(self).__name__} takes no {min(unknown)}; beside its own it takes {', '.join(COMMON)}"
             )

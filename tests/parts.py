@@ -133,12 +133,14 @@ def loss_formula(loss: Loss, which: str, y_pred: np.ndarray, rows: np.ndarray) -
 
 
 def predictions(part: type[Loss], rng: np.random.Generator, N: int, C: int) -> np.ndarray:
-    """What the loss takes: logits of a fusion, probabilities of a classification, rates of counts, else numbers."""
+    """What the loss takes: logits of a fusion, probabilities of a classification, rates, means, else numbers."""
     logits = rng.normal(size=(N, C)) * 2
-    if part is backpass.ExponentialPoisson:
+    if part in (backpass.ExponentialPoisson, backpass.ExponentialGamma):
         return np.clip(logits, -8, 8)  # ten times as much, which a test takes, still has an exponential in float32
     if part is backpass.Poisson:
         return np.exp(logits)
+    if part is backpass.Gamma:  # central differences of 1e-5 need means well above that
+        return np.exp(logits / 2)
     if part in ALL_FUSIONS or part is backpass.Hinge or not part.classifies:
         return logits
     return softmax(logits) if part.labels_forward_kernel is not None else 1 / (1 + np.exp(-logits))
@@ -162,6 +164,8 @@ def kinds_of_targets(loss: type[Loss] | Loss, rng: np.random.Generator, N: int, 
     elif part in (backpass.Poisson, backpass.ExponentialPoisson):
         yield "counts", rng.poisson(1.5, (N, C)).astype(np.float64)
         yield "rates", rng.random((N, C))
+    elif part in (backpass.Gamma, backpass.ExponentialGamma):
+        yield "amounts", rng.gamma(1.5, 2.0, (N, C))
     elif part is backpass.Pinball and not isinstance(loss, type) and loss.settings.size > 1:
         yield "one target for all outputs", rng.normal(size=N)
     else:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time a part is found 
     from backpass.fusions.dense_relu import DenseReLU as DenseReLU
     from backpass.fusions.dense_sigmoid import DenseSigmoid as DenseSigmoid
     from backpass.fusions.dense_tanh import DenseTanh as DenseTanh
+    from backpass.fusions.exponential_gamma import ExponentialGamma as ExponentialGamma
     from backpass.fusions.exponential_poisson import ExponentialPoisson as ExponentialPoisson
     from backpass.fusions.linear_squared_error import LinearSquaredError as LinearSquaredError
     from backpass.fusions.sigmoid_crossentropy import SigmoidCrossentropy as SigmoidCrossentropy
@@ -50,6 +51,7 @@ if TYPE_CHECKING:  # for editors and type checkers; at run time a part is found 
     from backpass.layers.tanh import Tanh as Tanh
     from backpass.losses.binary_crossentropy import BinaryCrossentropy as BinaryCrossentropy
     from backpass.losses.categorical_crossentropy import CategoricalCrossentropy as CategoricalCrossentropy
+    from backpass.losses.gamma import Gamma as Gamma
     from backpass.losses.hinge import Hinge as Hinge
     from backpass.losses.huber import Huber as Huber
     from backpass.losses.log_cosh import LogCosh as LogCosh

@@ -90,6 +90,9 @@ def test_hessian_matches_differences_of_the_gradient(name):
         ([], bp.Pinball(0.3), "numbers"),
         ([bp.Exponential()], bp.Poisson(), "counts"),
         ([bp.Softplus()], bp.Poisson(), "counts"),
+        ([bp.Exponential()], bp.Gamma(), "amounts"),
+        ([bp.Softplus()], bp.Gamma(), "amounts"),
+        ([], bp.ExponentialGamma(), "amounts"),
         ([], bp.Hinge(class_weight=[1.0, 3.0]), "yes or no"),
         ([], bp.SigmoidCrossentropy(class_weight=[1.0, 3.0], label_smoothing=0.1), "yes or no"),
         ([bp.Sigmoid()], bp.MeanSquaredError(), "yes or no"),
@@ -101,6 +104,7 @@ def test_hessian_matches_differences_of_the_gradient_under_every_loss(last, loss
     rng = np.random.default_rng(3)
     targets = {"numbers": rng.normal(size=(7, 2)), "counts": rng.poisson(1.5, (7, 2))}
     targets |= {"yes or no": rng.integers(0, 2, (7, 2)), "labels": rng.integers(0, 2, 7)}
+    targets |= {"amounts": rng.gamma(1.5, 2.0, (7, 2))}
     layers = [bp.Dense(3, 5, dtype="float64"), bp.Tanh(), bp.Dense(5, 2, dtype="float64"), *last]
     assert_hessian(bp.Network(layers, loss, random_state=0), rng.normal(size=(7, 3)), targets[y])
 

@@ -59,6 +59,8 @@ def test_nothing_is_found_in_a_network_that_was_just_made(name, samples, dtype):
         (bp.SigmoidCrossentropy(), [], "answers"),
         (bp.Poisson(), [bp.Exponential()], "counts"),
         (bp.ExponentialPoisson(), [], "counts"),
+        (bp.Gamma(), [bp.Exponential()], "amounts"),
+        (bp.ExponentialGamma(), [], "amounts"),
         (bp.SoftmaxCrossentropy(), [], "shares"),
     ],
     ids=repr,
@@ -67,6 +69,7 @@ def test_every_loss_is_looked_at(loss, last, y):
     rng = np.random.default_rng(1)
     targets = {"numbers": rng.normal(size=(50, 2)), "answers": rng.integers(0, 2, (50, 2))}
     targets |= {"counts": rng.poisson(300, (50, 2)), "shares": np.full((50, 2), 0.5)}
+    targets |= {"amounts": rng.gamma(2, 100, (50, 2))}
     network = bp.Network([bp.Dense(3, 8), bp.Tanh(), bp.Dense(8, 2), *last], loss, random_state=0)
     assert health(network, rng.normal(size=(50, 3)), targets[y], learning_rate=0.01).findings == []
 

@@ -59,6 +59,7 @@ ENDS = {
     bp.CategoricalCrossentropy: [bp.Softmax()],
     bp.BinaryCrossentropy: [bp.Sigmoid()],
     bp.Poisson: [bp.Softplus(), bp.Exponential()],
+    bp.Gamma: [bp.Softplus(), bp.Exponential()],
 }
 LOSS_CASES = [(loss, last) for loss in [*parts.ALL_LOSSES, *parts.ALL_FUSIONS] for last in ENDS.get(loss, [None])]
 

@@ -19,6 +19,9 @@ def absolute_terms(part, inputs, y_true, output):
         return np.mean(np.abs(inputs) * (1 + y_true) + 1, axis=1), (output + y_true) / M / N
     if part is bp.ExponentialPoisson:  # the pair takes the logarithm of a rounded rate: 1 beside the log rate's size
         return np.mean(output + y_true * (np.abs(inputs) + 1), axis=1), (output + y_true) / M / N
+    if part is bp.ExponentialGamma:  # as there, beside the log mean's size
+        ratio = y_true / output
+        return np.mean(ratio + np.abs(inputs) + 1, axis=1), (1 + ratio) / M / N
     if part is bp.LinearSquaredError:
         size = np.abs(inputs) + np.abs(y_true)
         return np.mean(size**2, axis=1), 2 * size / M / N
@@ -104,6 +107,13 @@ def exact_exponential_poisson(log_rates, y_true):
     return loss / size, [(rate - y) / size for rate, y in zip(rates, y_true, strict=True)]
 
 
+def exact_exponential_gamma(log_means, y_true):
+    size = len(log_means)
+    ratios = [y * mpmath.exp(-mpmath.mpf(float(x))) for x, y in zip(log_means, y_true, strict=True)]
+    loss = sum(ratio + mpmath.mpf(float(x)) for ratio, x in zip(ratios, log_means, strict=True))
+    return loss / size, [(1 - ratio) / size for ratio in ratios]
+
+
 def exact_linear_squared_error(inputs, y_true):
     size = len(inputs)
     differences = [mpmath.mpf(float(x)) - y for x, y in zip(inputs, y_true, strict=True)]
@@ -117,27 +127,32 @@ def exact_linear_squared_error(inputs, y_true):
         (bp.SoftmaxCrossentropy, exact_softmax_crossentropy),
         (bp.SigmoidCrossentropy, exact_sigmoid_crossentropy),
         (bp.ExponentialPoisson, exact_exponential_poisson),
+        (bp.ExponentialGamma, exact_exponential_gamma),
         (bp.LinearSquaredError, exact_linear_squared_error),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_big_logits_agree_with_mpmath_to_1e_6_and_never_overflow(part, exact, dtype):
     rng, C = np.random.default_rng(0), 4
-    big = {np.float32: 85, np.float64: 700}[dtype] if part is bp.ExponentialPoisson else 1e4  # whose exp is a number
-    logits = (rng.choice([-1e4, 0, big], (60, C)) + rng.choice([0, 0.5, 1], (60, C))).astype(dtype)
+    most = {np.float32: 85, np.float64: 700}[dtype]  # whose exp is a number, and that of its negative not 0
+    big = most if part.layer is bp.Exponential else 1e4
+    small = -most if part is bp.ExponentialGamma else -1e4
+    logits = (rng.choice([small, 0, big], (60, C)) + rng.choice([0, 0.5, 1], (60, C))).astype(dtype)
     for soft in (False, True):
         y_true = rng.choice([0.25, 0.5], (60, C)) if soft else np.eye(C)[rng.integers(0, C, 60)]
+        y_true = y_true + (part is bp.ExponentialGamma)  # amounts are above 0
         step = part()
         losses = step.sample_losses(logits, y_true)
         dinputs = step.backward(step.output, y_true) * 60
         assert np.isfinite(losses).all()
         assert np.isfinite(dinputs).all()
+        terms = 60 * absolute_terms(part, logits.astype(np.float64), y_true, step.output.astype(np.float64))[1]
         for n in range(60):
             with mpmath.workprec(200):
                 loss, gradient = exact(logits[n], [float(y) for y in y_true[n]])
                 loss, gradient = float(loss), [float(entry) for entry in gradient]
             assert losses[n] == pytest.approx(loss, rel=1e-6, abs=1e-300)
-            assert_close(dinputs[n], np.array(gradient), 1e-6, np.abs(step.output[n]) + y_true[n], "gradient")
+            assert_close(dinputs[n], np.array(gradient), 1e-6, terms[n], "gradient")
 
 
 def test_a_rate_beyond_the_floats_is_infinite_and_one_that_rounds_to_0_is_no_trouble():
@@ -147,9 +162,17 @@ def test_a_rate_beyond_the_floats_is_infinite_and_one_that_rounds_to_0_is_no_tro
     assert step.backward(step.output, [1, 2]).tolist() == [[np.inf], [-1]]
 
 
+def test_a_mean_that_rounds_to_0_is_infinitely_wrong_and_one_beyond_the_floats_is_no_trouble():
+    step = bp.ExponentialGamma()
+    assert step.sample_losses([[800.0], [-800.0]], [1, 2]).tolist() == [800, np.inf]
+    assert step.output.tolist() == [[np.inf], [0]]
+    assert step.backward(step.output, [1, 2]).tolist() == [[0.5], [-np.inf]]
+
+
 def test_a_pair_is_trained_as_its_fusion_and_linear_makes_no_pass_of_its_own():
     for layer, loss, step in [
         (bp.Exponential(), bp.Poisson(), bp.ExponentialPoisson),
+        (bp.Exponential(), bp.Gamma(), bp.ExponentialGamma),
         (bp.Linear(), bp.MeanSquaredError(), bp.LinearSquaredError),
     ]:
         chain = bp.Network([bp.Dense(2, 3), layer], loss).chain()
@@ -157,9 +180,10 @@ def test_a_pair_is_trained_as_its_fusion_and_linear_makes_no_pass_of_its_own():
         assert type(chain.loss) is step
 
 
-def test_log_rates_of_what_is_a_rate_already_are_refused():
-    with pytest.raises(ValueError, match=r"takes log rates, but the last layer is Exponential\(\); end with Dense"):
-        bp.Network([bp.Dense(2, 1), bp.Exponential()], bp.ExponentialPoisson())
+@pytest.mark.parametrize(("step", "what"), [(bp.ExponentialPoisson(), "rates"), (bp.ExponentialGamma(), "means")])
+def test_logarithms_of_what_is_above_0_already_are_refused(step, what):
+    with pytest.raises(ValueError, match=rf"takes log {what}, but the last layer is Exponential\(\); end with Dense"):
+        bp.Network([bp.Dense(2, 1), bp.Exponential()], step)
 
 
 @each_fusion

@@ -32,6 +32,9 @@ def absolute_terms(part, y_pred, y_true, losses, dinputs):
         return np.abs(losses) + 1, ((1 + y_true) * (1 + y_pred) / (1 - y_pred) ** 2 + y_true / y_pred) / M / N
     if part is bp.Poisson:
         return np.mean(y_pred + np.abs(y_true * np.log(y_pred)), axis=1), (1 + y_true / y_pred) / M / N
+    if part is bp.Gamma:
+        ratio = y_true / y_pred
+        return np.mean(ratio + np.abs(np.log(y_pred)), axis=1), (1 + ratio) / y_pred / M / N
     return np.abs(losses), np.abs(dinputs)
 
 

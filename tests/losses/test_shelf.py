@@ -7,6 +7,7 @@ import mpmath
 import numpy as np
 import pytest
 from scipy.optimize import brentq
+from sklearn._loss import HalfGammaLoss
 
 import backpass as bp
 from tests.gradients import assert_close
@@ -105,7 +106,7 @@ def test_nan_in_a_prediction_is_seen_in_the_loss(dtype):
     for part in ALL_LOSSES:
         y_pred = np.full((2, 3), 0.25, dtype)
         y_pred[1, 1] = np.nan
-        y_true = [0.25, 0.25] if part is bp.Pinball else np.eye(3)[[0, 1]]
+        y_true = [0.25, 0.25] if part is bp.Pinball else np.eye(3)[[0, 1]] + (part is bp.Gamma)
         losses = (bp.Pinball([0.1, 0.2, 0.3]) if part is bp.Pinball else part()).forward(y_pred, y_true)
         assert np.isfinite(losses[0]), part
         assert np.isnan(losses[1]), part
@@ -127,16 +128,45 @@ def test_a_rate_of_0_is_right_about_a_count_of_0_and_impossible_for_any_other():
     assert loss.backward([[0.0], [0.0]], [0, 1]).tolist() == [[0.5], [-np.inf]]
 
 
+def test_a_mean_of_0_costs_infinitely_much_and_the_best_one_is_the_amount():
+    loss = bp.Gamma()
+    assert loss.forward([[0.0], [2.0]], [1, 2]).tolist() == [np.inf, 1 + np.log(2)]
+    assert loss.backward([[0.0], [2.0]], [1, 2]).tolist() == [[-np.inf], [0]]
+
+
+@DTYPES
+def test_gamma_is_half_the_deviance_of_scikit_learn(dtype):
+    """Whose loss takes log means."""
+    rng = np.random.default_rng(0)
+    log_means, amounts = rng.uniform(-20, 20, (300, 1)).astype(dtype), rng.gamma(0.5, 2.0, 300).astype(dtype)
+    means = np.exp(log_means.astype(np.float64))
+    losses, slopes = HalfGammaLoss().loss_gradient(amounts.astype(np.float64), log_means[:, 0].astype(np.float64))
+    step, loss, rtol = bp.ExponentialGamma(), bp.Gamma(), {np.float32: 1e-5, np.float64: 1e-13}[dtype]
+    terms = amounts / means[:, 0] + np.abs(log_means[:, 0])
+    assert_close(step.sample_losses(log_means, amounts), losses, rtol, terms)
+    assert_close(300 * step.backward(step.output, amounts)[:, 0], slopes, rtol, 1 + amounts / means[:, 0])
+    assert_close(loss.forward(means, amounts), losses, 1e-13, terms)
+    assert_close(300 * (loss.backward(means, amounts) * means)[:, 0], slopes, 1e-13, 1 + amounts / means[:, 0])
+
+
+@pytest.mark.parametrize("loss", [bp.Gamma(), bp.ExponentialGamma()], ids=lambda loss: type(loss).__name__)
+@pytest.mark.parametrize("wrong", [0.0, -1.0])
+def test_amounts_that_are_not_above_0_are_refused(loss, wrong):
+    with pytest.raises(ValueError, match=rf"^y_true holds {wrong} in row 1; amounts are above 0$"):
+        loss.forward([[1.0, 1.0], [1.0, 1.0]], [[2, 3], [2, wrong]])
+
+
 @pytest.mark.parametrize("loss", [bp.Poisson(), bp.ExponentialPoisson()], ids=lambda loss: type(loss).__name__)
 def test_counts_below_0_are_refused(loss):
     with pytest.raises(ValueError, match=r"y_true holds -1.0 in row 1; counts are 0 or more"):
         loss.forward([[1.0], [1.0]], [2, -1])
 
 
-def test_poisson_needs_a_last_layer_that_gives_positive_numbers():
-    loss = bp.Poisson()
+@pytest.mark.parametrize(("loss", "what"), [(bp.Poisson(), "rates"), (bp.Gamma(), "means")])
+def test_poisson_and_gamma_need_a_last_layer_that_gives_positive_numbers(loss, what):
+    said = rf"^{type(loss).__name__} needs {what}.*end with Exponential\(\).*log {what}$"
     for layer in (bp.Dense(2, 1), bp.Linear(), bp.ReLU()):
-        with pytest.raises(ValueError, match=r"^Poisson needs rates.*end with Exponential\(\).*log rates$"):
+        with pytest.raises(ValueError, match=said):
             loss.check_last_layer(layer, 1)
     loss.check_last_layer(bp.Exponential(), 1)
     loss.check_last_layer(bp.Softplus(), 1)
@@ -250,7 +280,8 @@ def test_arguments_survive_files_pickles_and_copies(loss, tmp_path):
 def test_the_engine_computes_the_loss_and_gradient_of_the_textbook_walk(part):
     """And both what central differences of the loss say."""
     C = 3
-    ends = {"BinaryCrossentropy": bp.Sigmoid, "CategoricalCrossentropy": bp.Softmax, "Poisson": bp.Exponential}
+    ends = {"BinaryCrossentropy": bp.Sigmoid, "CategoricalCrossentropy": bp.Softmax}
+    ends |= {"Poisson": bp.Exponential, "Gamma": bp.Exponential}
     for seed in range(3):
         rng = np.random.default_rng(seed)
         loss = made_loss(part, rng, C)
@@ -315,22 +346,24 @@ def test_a_smooth_loss_fits_the_constant_at_which_its_slopes_add_up_to_nothing(l
     assert fitted_constants(loss, y) == pytest.approx(expected, rel=1e-9)
 
 
-def test_poisson_fits_the_means_of_the_groups():
+@pytest.mark.parametrize("draw", ["poisson", "gamma"])
+def test_poisson_and_gamma_fit_the_means_of_the_groups(draw):
     rng = np.random.default_rng(0)
     groups = rng.integers(0, 3, 300)
-    counts = rng.poisson(np.array([0.3, 2.0, 9.0])[groups])
-    means = [counts[groups == group].mean() for group in range(3)]
-    for layers, loss in [([bp.Exponential()], bp.Poisson()), ([], bp.ExponentialPoisson())]:
+    y = getattr(rng, draw)(np.array([0.3, 2.0, 9.0])[groups])
+    means = [y[groups == group].mean() for group in range(3)]
+    pair, step = {"poisson": (bp.Poisson, bp.ExponentialPoisson), "gamma": (bp.Gamma, bp.ExponentialGamma)}[draw]
+    for layers, loss in [([bp.Exponential()], pair()), ([], step())]:
         network = bp.Network([bp.Dense(3, 1, dtype="float64"), *layers], loss, random_state=0)
-        network.fit(np.eye(3)[groups], counts, optimizer=bp.SGD(learning_rate=0.2), epochs=3000)
+        network.fit(np.eye(3)[groups], y, optimizer=bp.SGD(learning_rate=0.2), epochs=3000)
         np.testing.assert_allclose(network.predict(np.eye(3)), means, rtol=1e-9)
 
 
-def test_poisson_without_its_fusion_fits_the_same(monkeypatch):
+@pytest.mark.parametrize(("loss", "y"), [(bp.Poisson(), [0.0, 1.0, 5.0, 2.0]), (bp.Gamma(), [0.5, 1.0, 4.5, 2.0])])
+def test_poisson_and_gamma_without_their_fusions_fit_the_same(monkeypatch, loss, y):
     monkeypatch.setattr("backpass.network.FUSIONS", {})
-    counts = np.array([0.0, 1.0, 5.0, 2.0])
-    network = bp.Network([bp.Dense(1, 1, dtype="float64"), bp.Exponential()], bp.Poisson(), random_state=0)
-    network.fit(np.zeros((4, 1)), counts, optimizer=bp.SGD(learning_rate=0.1), epochs=1000)
+    network = bp.Network([bp.Dense(1, 1, dtype="float64"), bp.Exponential()], loss, random_state=0)
+    network.fit(np.zeros((4, 1)), y, optimizer=bp.SGD(learning_rate=0.1), epochs=1000)
     assert network.predict([[0.0]]) == pytest.approx(2.0, rel=1e-9)
 
 
@@ -375,6 +408,7 @@ def test_losses_train_in_shuffled_batches_with_weights(dtype):
         (bp.LogCosh(), line, line),
         (bp.MeanAbsoluteError(), line, line),
         (bp.ExponentialPoisson(), np.exp(line / 2), np.exp(line / 2)),
+        (bp.ExponentialGamma(), np.exp(line / 2), np.exp(line / 2)),
         (bp.Hinge(), line > 0, line > 0),
     ]:
         network = bp.Network([bp.Dense(2, 2 if expected.ndim == 2 else 1, dtype=dtype)], loss, random_state=0)

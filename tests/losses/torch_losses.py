@@ -3,6 +3,7 @@
     python tests/losses/torch_losses.py        # needs torch, which tests do not: they read the file
 
 What PyTorch has no loss for (pinball, log-cosh, hinge) is its formula written in torch and differentiated by autograd.
+The gamma losses are not among them: test_shelf.py holds them against scikit-learn's.
 """
 
 import json

@@ -14,6 +14,7 @@ from backpass.audit.formulas import call
 from backpass.audit.terms import Factor, Group, Terms, group
 from backpass.audit.traced import Step, step_size
 from backpass.fusions.fusion import Fusion
+from backpass.losses.loss import Loss
 from backpass.losses.own import OwnLoss
 
 # Derivatives that are better read than found by a complex step: numerator and denominator of each term. Those that
@@ -23,6 +24,8 @@ SLOPES = {
     "CategoricalCrossentropy": (("-{y}", "{p}"),),
     "BinaryCrossentropy": (("{no} * (1 - {y})", "(1 - {p}) / {M}"), ("-{yes} * {y}", "{p} / {M}")),
     "Poisson": (("1", "{M}"), ("-{y}", "{p} / {M}")),
+    "Gamma": (("1", "{p} / {M}"), ("-{y}", "{p} / {p} / {M}")),
+    "ExponentialGamma": (("1", "{M}"), ("-{y}", "{p} / {M}")),
     "MeanSquaredError": (("2 * ({p} - {y})", "{M}"),),
     "MeanAbsoluteError": (("np.sign({p} - {y})", "{M}"),),
     "Pinball": (("(1 - {q}) * ({p} > {y})", "{M}"), ("-{q} * ({p} < {y})", "{M}")),
@@ -82,14 +85,9 @@ def loss_gradient(step: Step, n: int, c: int) -> list[Group]:
     if not math.isfinite(value):  # a step beside a pole says nothing of it
         text = "np.nan" if math.isnan(value) else f"{np.sign(value):+.0f} * np.inf"
         return [group(step.number(text, f"d loss.output[{n}] / d loss.y_pred[{n}, {c}]"), share)]
-    y_pred = step.arrays["loss.y_pred"]
     if type(loss).__name__ in SLOPES:
-        settings = loss.settings.tolist() or [1]
-        names = {"y": f"loss.y_true[{n}, {c}]", "p": f"loss.y_pred[{n}, {c}]", "M": y_pred.shape[1]}
-        names |= {"no": settings[0], "yes": settings[-1], "q": settings[c % len(settings)]}
-        parts = [[text.format(**names) for text in part] for part in SLOPES[type(loss).__name__]]
-        texts = [f"{above} / {below}" for above, below in parts if step.evaluate(above) != 0]
-        return [group(step.number(text), share) for text in texts or ["0.0"]]
+        return known_slope(step, loss, "loss.y_pred", n, c)
+    y_pred = step.arrays["loss.y_pred"]
     h = step_size(y_pred[n, c])
     nudged = f"loss.y_pred[{n}:{n + 1}] + {h}j * (np.arange({y_pred.shape[1]}) == {c})"
     y = "y" if isinstance(loss, OwnLoss) else "loss.y_true"
@@ -97,12 +95,24 @@ def loss_gradient(step: Step, n: int, c: int) -> list[Group]:
     return [group(step.number(text, f"d loss.output[{n}] / d loss.y_pred[{n}, {c}]"), share)]
 
 
+def known_slope(step: Step, loss: Loss, y_pred: str, n: int, c: int) -> list[Group]:
+    """The terms of SLOPES, at the predictions of this name."""
+    settings = loss.settings.tolist() or [1]
+    names = {"y": f"loss.y_true[{n}, {c}]", "p": f"{y_pred}[{n}, {c}]", "M": step.arrays[y_pred].shape[1]}
+    names |= {"no": settings[0], "yes": settings[-1], "q": settings[c % len(settings)]}
+    parts = [[text.format(**names) for text in part] for part in SLOPES[type(loss).__name__]]
+    texts = [f"{above} / {below}" for above, below in parts if step.evaluate(above) != 0]
+    return [group(step.number(text), share_of_sample(step)) for text in texts or ["0.0"]]
+
+
 def share_of_sample(step: Step) -> Factor:
     return step.number(f"1 / {len(step.X)}", ENTERS)
 
 
 def fused_step(step: Step, fusion: Fusion, y_pred: str, n: int, c: int) -> list[Group]:
-    """(a * prediction + b) / N, which the derivative of every activation and loss in one step is."""
+    """(a * prediction + b) / N, which the derivative of an activation and a loss in one step is, or the known slope."""
+    if type(fusion).__name__ in SLOPES:
+        return known_slope(step, fusion, y_pred, n, c)
     rows = step.arrays["loss.y_true"][n : n + 1]
 
     def of_one_sample(prediction: float) -> float:

@@ -121,7 +121,8 @@ def rule_routes(layer: type[Layer], loss: type[Loss], fusion: type[Fusion], N: i
     generator = np.random.RandomState(0)
     inputs = generator.standard_normal((N, C))
     takes_labels = fusion.labels_forward_kernel is not None
-    y_true = generator.randint(0, C, N) if takes_labels else generator.randint(0, 2, (N, C)).astype(np.float64)
+    lowest = float(layer.positive)  # an amount is above 0
+    y_true = generator.randint(0, C, N) if takes_labels else generator.randint(0, 2, (N, C)) + lowest
 
     def fused() -> tuple[float, np.ndarray]:
         step = fusion()

@@ -1,4 +1,4 @@
-"""Exponential: every number becomes a positive one. It marks the output of a regression on counts.
+"""Exponential: every number becomes a positive one. It marks the output of a regression on counts or amounts.
 
 Forward                                     inputs (N, M) -> output (N, M)
     output[n, m]  = exp(inputs[n, m])
@@ -38,9 +38,9 @@ def backward_kernel(output, dvalues, dinputs):
 
 
 class Exponential(Layer):
-    """exp(inputs): positive outputs, such as the rates that Poisson takes.
+    """exp(inputs): positive outputs, such as the rates that Poisson takes and the means that Gamma takes.
 
-    Before a Poisson loss a Network trains both as one step (`fusions/exponential_poisson.py`).
+    Before either a Network trains both as one step (`fusions/exponential_poisson.py`, `fusions/exponential_gamma.py`).
 
     >>> Exponential().forward([[0.0, -1000.0]])
     array([[1., 0.]])

@@ -471,15 +471,21 @@ class Network:
 
     def _adopt(self) -> None:
         """Put all parameters into one flat buffer; the layers' become views of it."""
-        mine = [layer for layer in self.layers if layer.parameter_shapes()]
-        sizes = [sum(math.prod(shape) for shape in layer.parameter_shapes().values()) for layer in mine]
-        self._parameters, self._gradients = empty(sum(sizes), self.dtype), empty(sum(sizes), self.dtype)
+        size = sum(math.prod(shape) for layer in self.layers for shape in layer.parameter_shapes().values())
+        self._gradients = empty(size, self.dtype)
         self.gradients[:] = 0
+        self.settle(empty(size, self.dtype))
+
+    def settle(self, buffer: np.ndarray) -> None:
+        """Hold the parameters in this buffer (P,) from now on, which begins on a cache line."""
+        self._parameters = buffer
         start = 0
-        for layer, size in zip(mine, sizes, strict=True):
-            self.parameters[start : start + size] = layer.parameters
-            layer.attach(self.parameters[start : start + size], self.gradients[start : start + size])
-            start += size
+        for layer in self.layers:
+            if layer.parameter_shapes():
+                end = start + layer.parameters.size
+                buffer[start:end] = layer.parameters
+                layer.attach(buffer[start:end], self.gradients[start:end])
+                start = end
         self._plans = PlanPool()
         self._checked = -1  # where Layer.attachments stood when the layers were last seen to be this network's
         self._takes_all = self.compiled and type(self.layers[0]).check_inputs is Layer.check_inputs

@@ -1,6 +1,7 @@
 """n_ensemble=k: each member is the network that a fit of its own would have made with the same batches."""
 
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss, mean_squared_error
 
 import backpass as bp
-from backpass.estimators.members import MembersDense
+from backpass.estimators.epochs import shares
 from tests.estimators.pairs import data, fit, pair
 
 KINDS = ("binary", "multiclass", "multilabel", "one", "several", "poisson")
@@ -78,6 +79,7 @@ def test_any_number_of_hidden_layers(kind, hidden):
     "parameters",
     [
         {"batch_norm": True, "dropout": 0.2},
+        {"layer_norm": True},
         {"activation": ["gelu", "tanh"]},
         {"optimizer": bp.AdamW(0.01, weight_average=0.9)},
         {"early_stopping": True},
@@ -128,9 +130,6 @@ def test_partial_fit_of_an_ensemble_goes_on():
     [
         ({"n_ensemble": 0}, "'n_ensemble' parameter of MLPRegressor must be"),
         ({"solver": "lbfgs"}, "n_ensemble needs solver='adam' or 'sgd'"),
-        ({"layer_norm": True}, "layer_norm is for n_ensemble=1"),
-        ({"activation": bp.Softmax()}, "would mix its members' neurons"),
-        ({"loss": bp.Pinball([0.5, 0.6])}, "has to be a name or a function"),
     ],
     ids=str,
 )
@@ -139,21 +138,61 @@ def test_what_does_not_go_with_an_ensemble_is_refused(parameters, message):
         fit(pair("one", **{"n_ensemble": 2, **parameters})[1], *data("one"))
 
 
-def test_the_layer_of_the_members_is_dense_member_by_member():
-    rng = np.random.default_rng(0)
-    for dtype, tolerance in ((np.float64, 1e-12), (np.float32, 1e-4)):
-        layer = MembersDense(3, 4, 5, dtype)
-        layer.weights, layer.biases = rng.standard_normal((4, 15)), rng.standard_normal((1, 15))
-        inputs, dvalues = rng.standard_normal((7, 12)).astype(dtype), rng.standard_normal((7, 15)).astype(dtype)
-        output, dinputs = layer.forward(inputs), layer.backward(dvalues)
-        for k in range(3):
-            before, after = slice(4 * k, 4 * k + 4), slice(5 * k, 5 * k + 5)
-            dense = bp.Dense(4, 5, dtype=dtype)
-            dense.weights, dense.biases = layer.weights[:, after], layer.biases[:, after]
-            np.testing.assert_allclose(
-                output[:, after], dense.forward(inputs[:, before]), rtol=tolerance, atol=tolerance
-            )
-            wanted = dense.backward(dvalues[:, after])
-            np.testing.assert_allclose(dinputs[:, before], wanted, rtol=tolerance, atol=tolerance)
-            np.testing.assert_allclose(layer.dweights[:, after], dense.dweights, rtol=tolerance, atol=tolerance)
-            np.testing.assert_allclose(layer.dbiases[:, after], dense.dbiases, rtol=tolerance, atol=tolerance)
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_change_no_bit_and_dropout_differs_from_member_to_member(threads):
+    X, y = data("multiclass")
+    given = {"n_ensemble": 3, "dropout": 0.3, "random_state": 5}
+    one = fit(pair("multiclass", n_threads=1, **given)[1], X, y)
+    some = fit(pair("multiclass", n_threads=threads, **given)[1], X, y)
+    np.testing.assert_array_equal(one.coefs_[0], some.coefs_[0])
+    seeds = [layer.seed for network in one._network_kept.networks for layer in network.layers if hasattr(layer, "seed")]
+    assert len(set(seeds)) == len(seeds) == 6
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 7])
+@pytest.mark.parametrize("members", [2, 3, 7])
+def test_shares_are_even_whole_and_can_be_made_in_order(members, threads):
+    threads, epochs = min(threads, members), 11
+    parts = shares(members, epochs, threads)
+    counts = [sum(end - first for _, first, end in part) for part in parts]
+    assert max(counts) - min(counts) <= 1
+    pieces = sorted(piece for part in parts for piece in part)
+    assert [list(range(first, end)) for _, first, end in pieces] != []
+    made = [(member, epoch) for member, first, end in pieces for epoch in range(first, end)]
+    assert made == [(member, epoch) for member in range(members) for epoch in range(epochs)]
+    for part in parts:  # whoever goes on with a member finds that another thread has begun with it
+        for place, (member, first, _) in enumerate(part):
+            if first:
+                assert place == len(part) - 1
+                assert any(other[0][:2] == (member, 0) for other in parts if other is not part)
+
+
+def test_a_member_that_diverges_ends_the_fit_with_an_error_and_threads_with_it():
+    X, y = data("one")
+    with pytest.raises(ValueError, match="the loss became"):
+        fit(pair("one", n_ensemble=4, solver="sgd", learning_rate_init=1e6)[1], X, y)
+    assert not [thread for thread in threading.enumerate() if "ThreadPool" in thread.name]
+
+
+def test_losses_and_activations_of_ones_own_go_into_an_ensemble():
+    X, y = data("one")
+
+    class Half:
+        def forward(self, inputs):
+            return inputs / 2
+
+        def backward(self, dvalues):
+            return dvalues / 2
+
+    model = pair("one", n_ensemble=3, activation=[Half(), "tanh"], loss=lambda y, p: ((p - y) ** 2 / 2, p - y))[1]
+    fit(model, X, y)
+    named = fit(pair("one", n_ensemble=3, activation=[Half(), "tanh"])[1], X, y)
+    np.testing.assert_allclose(model.predict(X), named.predict(X), rtol=1e-9)
+    quantiles = fit(
+        pair("one", n_ensemble=2, loss=bp.Pinball([0.2, 0.8]), hidden_layer_sizes=5)[1].set_params(
+            loss="quantile", quantile=[0.2, 0.8]
+        ),
+        X,
+        y,
+    )
+    assert quantiles.predict(X).shape == (130, 2)

@@ -1,7 +1,8 @@
-"""The estimator's network, what it is asked once it is trained, and what a pickle holds of it."""
+"""The estimator's networks, what they are asked once they are trained, and what a pickle holds of them."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -21,10 +22,10 @@ from backpass.network import Network
 
 
 class AskedMLP(BaseMultilayerPerceptron):
-    """scikit-learn's multilayer perceptron with a Network behind `coefs_` and `intercepts_`."""
+    """scikit-learn's multilayer perceptron with a Network, or several, behind `coefs_` and `intercepts_`."""
 
     def _kept(self, dtype: Any = None) -> Kept:
-        """The network that holds what is in `coefs_` and `intercepts_` now."""
+        """The networks that hold what is in `coefs_` and `intercepts_` now."""
         recipe, arrays = Recipe.of(self), (self.coefs_, self.intercepts_, self.__dict__.get("norms_", ()))
         kept = self.__dict__.get("_network_kept")
         if kept is not None and kept.fits(recipe, arrays) and dtype in (None, kept.network.dtype):
@@ -43,12 +44,7 @@ class AskedMLP(BaseMultilayerPerceptron):
 
     def _task(self) -> Task:
         """What the network learns."""
-        return Task(self.out_activation_, self.loss, members=self._members)
-
-    @property
-    def _members(self) -> int:
-        """How many networks are behind `coefs_`."""
-        return len(self.coefs_[0]) if np.ndim(self.coefs_[0]) == 3 else 1
+        return Task(self.out_activation_, self.loss)
 
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)
@@ -71,8 +67,6 @@ class AskedMLP(BaseMultilayerPerceptron):
         elif isinstance(loss, GroupedCrossentropy) and y.shape[1] > len(loss.classes):
             ends = np.cumsum(loss.classes)[:-1]
             y = np.column_stack([part.argmax(axis=1) for part in np.split(y, ends, axis=1)])
-        elif not isinstance(loss, GroupedCrossentropy) and y.ndim == 2 and 0 < y.shape[1] < width:
-            y = np.tile(y, (1, width // y.shape[1]))
         return loss.targets(y, width, dtype, "y")
 
     def _network_targets(self, y: np.ndarray, network: Network) -> np.ndarray:
@@ -90,23 +84,19 @@ class AskedMLP(BaseMultilayerPerceptron):
 
     def _forward_pass_fast(self, X: Any, check_input: bool = True) -> np.ndarray:
         """Output (N, M) of the last activation."""
-        network = self._kept().network
+        networks = self._kept().networks
+        network = networks[0]
         plain = check_input and network._plain(X) and not hasattr(self, "feature_names_in_")
         if plain:
             try:
-                return self._averaged(network._output(X))
+                return mean_output(networks, X)
             except ValueError:  # a number that is not finite: scikit-learn says it in its own words
                 pass
         if check_input:
             X = validate_data(self, X, accept_sparse=["csr", "csc"], reset=False)
-        pieces = [self._averaged(network._output(rows)) for _, rows in blocks(X, network.dtype)]
+        pieces = [mean_output(networks, rows) for _, rows in blocks(X, network.dtype)]
         output = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
         return output.astype(np.result_type(X.dtype, output), copy=False)
-
-    def _averaged(self, output: np.ndarray) -> np.ndarray:
-        """The mean (N, M) of what the members say (N, K M)."""
-        members = self._members
-        return output if members == 1 else output.reshape(len(output), members, -1).mean(axis=1)
 
     def input_gradients(self, X: Any) -> np.ndarray:
         """Gradient of each output by each feature, for each sample of X (N, D).
@@ -119,19 +109,9 @@ class AskedMLP(BaseMultilayerPerceptron):
         Raises NotFittedError, and ValueError for an X that `predict` refuses.
         """
         check_is_fitted(self)
-        network = self._kept().network._beside()
-        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), network.dtype)
-        output, ending = network.forward(X, training=False), softmax_layer(network.loss)
-        for layer in ending:
-            output = layer.forward(output)
-        outputs = output.shape[1] // self._members
-        gradients = np.empty((len(X), outputs, X.shape[1]), network.dtype)
-        for place in range(outputs):
-            dvalues = np.zeros_like(output)
-            dvalues[:, place::outputs] = 1 / self._members
-            for layer in reversed([*network.layers, *ending]):
-                dvalues = layer.walk_back(dvalues)
-            gradients[:, place] = dvalues
+        networks = self._kept().networks
+        X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), networks[0].dtype)
+        gradients = np.mean([gradients_of(network._beside(), X) for network in networks], axis=0)
         return gradients[:, 0] if self.n_outputs_ == 1 else gradients
 
     def _check_fitted(self) -> None:
@@ -146,7 +126,7 @@ class AskedMLP(BaseMultilayerPerceptron):
         left, best = {"_network_kept"}, {"_best_coefs", "_best_intercepts", "_best_norms"}
         in_parts = self.__dict__.get("_trained_in_parts")
         if not self.warm_start and not in_parts:
-            left.add("_mover")
+            left.add("_movers")
         if not in_parts or not self.early_stopping:
             left |= best
         state = {name: value for name, value in super().__getstate__().items() if name not in left}
@@ -157,7 +137,31 @@ class AskedMLP(BaseMultilayerPerceptron):
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)
         if "coefs_" in self.__dict__:
-            network = self._adopt().network
-            network.trained = self.__dict__.pop("_trained", network.trained)
+            trained = self.__dict__.pop("_trained", (0, 0))
+            for network in self._adopt().networks:
+                network.trained = trained
             self.__dict__.setdefault("_best_coefs", [each.copy() for each in self.coefs_])
             self.__dict__.setdefault("_best_intercepts", [each.copy() for each in self.intercepts_])
+
+
+def mean_output(networks: Sequence[Network], X: Any) -> np.ndarray:
+    """Output (N, M) of the last activation, the mean of those of all networks."""
+    output = networks[0]._output(X)
+    for network in networks[1:]:
+        output += network._output(X)
+    return output if len(networks) == 1 else output / len(networks)
+
+
+def gradients_of(network: Network, X: np.ndarray) -> np.ndarray:
+    """Gradient (N, M, D) of each output by each number that goes in."""
+    output, ending = network.forward(X, training=False), softmax_layer(network.loss)
+    for layer in ending:
+        output = layer.forward(output)
+    gradients = np.empty((len(X), output.shape[1], X.shape[1]), network.dtype)
+    for place in range(output.shape[1]):
+        dvalues = np.zeros_like(output)
+        dvalues[:, place] = 1
+        for layer in reversed([*network.layers, *ending]):
+            dvalues = layer.walk_back(dvalues)
+        gradients[:, place] = dvalues
+    return gradients

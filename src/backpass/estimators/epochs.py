@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import ExitStack
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -47,13 +50,33 @@ def blocks(X: Any, dtype: np.dtype[Any]) -> Iterator[tuple[slice, np.ndarray]]:
         yield piece, (X[piece].toarray() if issparse(X) else X)
 
 
+class Order:
+    """The order of the samples in each of the epochs that are made at once."""
+
+    def __init__(self, samples: int, shuffled: bool, most: int):
+        self.samples, self.shuffled = samples, shuffled
+        self.most = max(1, min(most, MOST_ORDERED // samples, LINE))
+        self.epochs = np.empty((self.most if shuffled else 1, samples), np.int64)
+        self.epochs[:] = self.last = np.arange(samples)
+
+    def draw(self, generator: np.random.RandomState, epochs: int) -> None:
+        """As scikit-learn does it: each epoch's is the one before, shuffled."""
+        for epoch in range(epochs if self.shuffled else 0):
+            permutation = np.arange(self.samples)
+            generator.shuffle(permutation)
+            self.epochs[epoch] = self.last[permutation]
+            self.last = self.epochs[epoch]
+
+
 class Epochs(Steps):
-    """The steps of one epoch, made again and again.
+    """The steps of one network's epochs.
 
     Dense samples that all weigh the same are left to the compiled loop, epochs at once. Others are brought batch by
     batch: rows of a sparse X, weights, which scikit-learn averages in each batch, but not over the batches, and all
     that a network with parts without kernels is trained on.
     """
+
+    ended = False  # another thread's word that nobody wants more steps
 
     def __init__(
         self,
@@ -63,29 +86,28 @@ class Epochs(Steps):
         optimizer: Optimizer,
         penalty: Penalty,
         task: Task,
+        order: Order,
         *,
         epochs: int,
         batch: int,
-        shuffle: bool,
         weights: np.ndarray | None,
         threads: int,
     ):
-        self.penalty, self.task, self.shuffled = penalty, task, shuffle
+        self.penalty, self.task, self.order_of_all = penalty, task, order
         self.all = X, targets, weights
         self.samples, self.size = X.shape[0], batch
+        shuffle = order.shuffled
         self.at_once = weights is None and not issparse(X) and network.compiled
-        self.most = max(1, min(epochs, MOST_ORDERED // self.samples, LINE, network.parameters.size))
         if not self.at_once:
             X, targets = np.zeros((batch, X.shape[1]), network.dtype), targets[:batch].copy()
-            weights, shuffle, self.most = None if weights is None else weights[:batch].copy(), False, 1
-        self.sequence = np.arange(self.samples)
-        self.orders = np.empty((self.most, self.samples), np.int64)
+            weights, shuffle = None if weights is None else weights[:batch].copy(), False
+        # `shuffle` only matters for where a batch's rows come from: the order itself is drawn by `Order`
         super().__init__(
             network,
             X,
             targets,
             optimizer,
-            epochs=self.most,
+            epochs=order.most,
             batch=batch,
             shuffle=shuffle,
             weights=weights,
@@ -94,23 +116,19 @@ class Epochs(Steps):
         self.constant = task.constant(self.all[1])
         self.total = epochs * -(-self.samples // batch)  # helpers are started where enough is left to do
 
-    def run(self, generator: np.random.RandomState, most: float = 1) -> Iterator[float]:
-        """Make one epoch, or as many as that at once; yields the mean loss of each, with the penalty.
+    def run(self, first: int, end: int) -> Iterator[float]:
+        """Make these of the epochs that were ordered; yields the mean loss of each, with the penalty.
 
         Losses are those of the batches, each before its step.
         """
-        epochs = int(min(most, self.most))
-        for epoch in range(epochs):
-            if self.shuffled:
-                permutation = np.arange(self.samples)
-                generator.shuffle(permutation)
-                self.orders[epoch] = self.sequence[permutation]
-                self.sequence = self.orders[epoch]
         if not self.at_once:
-            yield sum(map(self.one_batch, range(0, self.samples, self.size))) / self.samples
+            for epoch in range(first, end):
+                rows = self.order_of_all.epochs[epoch if self.order_of_all.shuffled else 0]
+                batches = (rows[start : start + self.size] for start in range(0, self.samples, self.size))
+                yield sum(map(self.one_batch, batches)) / self.samples
             return
-        self.begin()
-        done = 0
+        self.begin(first)
+        done, epochs = 0, end - first
         while done < epochs:
             self.advance_a_while(epochs * self.per_epoch)
             for epoch in range(done, self.made // self.per_epoch):
@@ -118,9 +136,13 @@ class Epochs(Steps):
                 yield loss / self.samples + self.constant
             done = self.made // self.per_epoch
 
-    def one_batch(self, first: int) -> float:
+    def advance_a_while(self, goal: int) -> None:
+        if self.ended:
+            raise InterruptedError
+        super().advance_a_while(goal)
+
+    def one_batch(self, rows: np.ndarray) -> float:
         """A step on samples that are brought for it; its loss times their number."""
-        rows = self.sequence[first : first + self.size]
         X, targets, weights = self.all
         given: list[Any] = [None if array is None else array[: len(rows)] for array in self.brought]
         given[0][...] = X[rows].toarray() if issparse(X) else X[rows]
@@ -149,8 +171,8 @@ class Epochs(Steps):
             f"the loss became {loss} at step {self.optimizer.iterations + 1} of the optimizer; {remedy(self.optimizer)}"
         )
 
-    def begin(self) -> None:
-        """Count steps from 0, behind those that were made before."""
+    def begin(self, epoch: int = 0) -> None:
+        """Count steps from 0, behind those that were made before; the order is that of this epoch."""
         self.total -= self.made
         self.before, self.trained = self.optimizer.iterations, self.network.trained
         self.losses[:] = self.made = 0
@@ -164,16 +186,16 @@ class CompiledEpochs(Epochs, CompiledSteps):
         self.plan.finish_with([*self.penalty.calls(self.network, self.plan.words), *calls])
         self.ordered = shuffle
         if shuffle:
-            self.plan.set(shuffle=0, order_stride=self.orders.strides[0])
+            self.plan.set(shuffle=0, order_stride=self.order_of_all.epochs.strides[0])
 
     def hand_over(self, X, targets, weights):  # type: ignore[no-untyped-def]
         self.plan.point_at(X, targets)
 
-    def begin(self) -> None:
+    def begin(self, epoch: int = 0) -> None:
         super().begin()
         self.plan.set(step=0, steps_before=self.before, steps_trained=self.trained[1])
         if self.ordered:
-            self.plan.set(order=self.orders.ctypes.data)
+            self.plan.set(order=self.order_of_all.epochs[epoch].ctypes.data)
 
 
 class WalkedEpochs(Epochs, WalkedSteps):
@@ -188,3 +210,81 @@ class WalkedEpochs(Epochs, WalkedSteps):
     def hand_over(self, X, targets, weights):  # type: ignore[no-untyped-def]
         self.X, self.targets, self.weights = X, targets, weights
         self.order = np.arange(len(X))
+
+
+class Together:
+    """Several networks' epochs in the same order of the samples, shared among threads; of one network, its own.
+
+    A thread makes whole members' epochs one after the other: nobody waits for anybody within them. Where members do not
+    go evenly into threads, one of them is begun by a thread and ended by another: McNaughton's rule, "Scheduling with
+    deadlines and loss functions", Management Science 1959.
+    """
+
+    def __init__(self, members: Sequence[Epochs], order: Order, threads: int):
+        self.members, self.order = members, order
+        self.threads = min(threads, len(members)) if members[0].network.compiled else 1  # others may not be thread-safe
+
+    def __enter__(self) -> Together:
+        with ExitStack() as context:
+            for member in self.members:
+                context.enter_context(member)
+            if self.threads > 1:
+                self.pool = context.enter_context(ThreadPoolExecutor(self.threads))
+            self.context = context.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.context.close()
+
+    def run(self, generator: np.random.RandomState, most: float = 1) -> Iterator[float]:
+        """Make one epoch of all, or as many as that at once; yields the mean loss of each."""
+        epochs = int(min(most, self.order.most))
+        self.order.draw(generator, epochs)
+        if len(self.members) == 1:
+            yield from self.members[0].run(0, epochs)
+            return
+        losses = np.empty((len(self.members), epochs))
+        begun = [Event() for _ in self.members]
+
+        def make(part: list[tuple[int, int, int]]) -> None:
+            for member, first, end in part:
+                try:
+                    if first:
+                        begun[member].wait()
+                    losses[member, first:end] = list(self.members[member].run(first, end))
+                finally:
+                    begun[member].set()
+
+        parts = shares(len(self.members), epochs, self.threads)
+        if self.threads == 1:
+            make(parts[0])
+        else:
+            made = [self.pool.submit(make, part) for part in parts]
+            try:
+                wait(made)
+            except BaseException:  # Ctrl-C, which reaches this thread only
+                for member in self.members:
+                    member.ended = True
+                raise
+            for each in made:
+                each.result()
+        yield from losses.mean(axis=0).tolist()
+
+
+def shares(members: int, epochs: int, threads: int) -> list[list[tuple[int, int, int]]]:
+    """What each thread makes, in its order: member, first epoch, end.
+
+    >>> shares(3, 10, 2)
+    [[(1, 0, 5), (0, 0, 10)], [(2, 0, 10), (1, 5, 10)]]
+    """
+    of_each: list[list[tuple[int, int, int]]] = []
+    for thread in range(threads):
+        first, end = (members * epochs * each // threads for each in (thread, thread + 1))
+        part = []
+        while first < end:
+            member, epoch = divmod(first, epochs)
+            until = min(epochs, epoch + end - first)
+            part.append((member, epoch, until))
+            first += until - epoch
+        of_each.append(part[::-1])  # what another thread goes on with comes first
+    return of_each

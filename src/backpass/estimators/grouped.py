@@ -1,13 +1,13 @@
-"""Several softmaxes side by side: for each output that is one of several classes, for each member of an ensemble.
+"""Several softmaxes side by side, one for each output that is one of several classes.
 
 Forward                                     inputs (N, C_1 + ... + C_G) -> output of the same shape
     output[:, g]  = softmax(inputs[:, g])
-    loss[n]       = -sum_g log output[n, g, y_true[n, g mod O]]     y_true (N, O) holds the number of a class in each
+    loss[n]       = -sum_g log output[n, g, y_true[n, g]]          y_true (N, G) holds the number of each one's class
 
 Backward                                    of the mean over N samples, by the logits; dvalues = output
-    dinputs[:, g] = (dvalues[:, g] - one_hot(y_true[:, g mod O])) / N
+    dinputs[:, g] = (dvalues[:, g] - one_hot(y_true[:, g])) / N
 
-[:, g] are the columns of group g. There are O outputs; with K members the groups are K times those.
+output[:, g] are the columns of group g.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def forward_kernel(inputs, y_true, settings, output, sample_losses):  # type: ig
     for n in range(inputs.shape[0]):
         sample_losses[n] = 0
         for group in range(settings.size - 1):
-            sample_losses[n] -= output[n, int(settings[group]) + int(y_true[n, group % y_true.shape[1]])]
+            sample_losses[n] -= output[n, int(settings[group]) + int(y_true[n, group])]
     take_exponentials(output)
     for n in range(inputs.shape[0]):
         for group in range(settings.size - 1):
@@ -87,7 +87,7 @@ def backward_kernel(dvalues, y_true, settings, scales, dinputs):  # type: ignore
         for c in range(dinputs.shape[1]):
             dinputs[n, c] = dvalues[n, c] * scale
         for group in range(settings.size - 1):
-            dinputs[n, int(settings[group]) + int(y_true[n, group % y_true.shape[1]])] -= scale
+            dinputs[n, int(settings[group]) + int(y_true[n, group])] -= scale
 
 
 class GroupedSoftmax(Layer, listed=False):
@@ -105,19 +105,17 @@ class GroupedCrossentropy(Fusion, listed=False):
 
     Parameters
     ----------
-    classes : sequence of int
-        How many classes each of the O outputs has.
-    members : int
-        How often the groups of all outputs follow each other.
+    classes : tuple of int
+        How many each of the G outputs has.
     """
 
     forward_kernel = forward_kernel
     backward_kernel = backward_kernel
     classifies = True
 
-    def __init__(self, classes: tuple[int, ...], members: int = 1):
+    def __init__(self, classes: tuple[int, ...]):
         self.classes = classes
-        self.settings = np.cumsum([0, *classes * members], dtype=np.float64)
+        self.settings = np.cumsum([0, *classes], dtype=np.float64)
 
     def layer(self) -> GroupedSoftmax:  # type: ignore[override]
         return GroupedSoftmax(self.settings)

@@ -1,4 +1,4 @@
-"""The network behind an estimator: made from `coefs_` and `intercepts_`, which are then views of its parameters."""
+"""The networks behind an estimator: made from `coefs_` and `intercepts_`, which are then views of their parameters."""
 
 from __future__ import annotations
 
@@ -8,29 +8,49 @@ from typing import Any
 
 import numpy as np
 
-from backpass.estimators.members import MembersDense
+from backpass.engine.plan import ALIGNMENT, empty
 from backpass.estimators.recipe import Recipe, arrays_beside
 from backpass.layers.dense import Dense
+from backpass.network import Network
 
 Arrays = Sequence[Sequence[Any]]  # weights, biases, and what normalisation has learned, if anything
 
 
-class Kept:
-    """A network, and its weights and biases as scikit-learn shows them; of K members, arrays (K, D, M) and (K, M).
+def settled(networks: list[Network]) -> np.ndarray:
+    """Parameters of all networks, one a row."""
+    if len(networks) == 1:
+        return networks[0].parameters[None]
+    size, line = networks[0].parameters.size, ALIGNMENT // networks[0].dtype.itemsize
+    memory = empty((len(networks), -(-size // line) * line), networks[0].dtype)
+    for network, row in zip(networks, memory, strict=True):
+        network.settle(row[:size])
+    return memory
 
-    Somebody may put other arrays into `coefs_` at any time. What is no view of the network is copied in whenever the
-    network is used, so that it counts even if it is changed in place.
+
+class Kept:
+    """Networks, K of them, and their weights and biases as scikit-learn shows them: (K, D, M) and (K, M), or without K
+    where it is one.
+
+    Somebody may put other arrays into `coefs_` at any time. What is no view of a network is copied in whenever the
+    networks are used, so that it counts even if it is changed in place.
     """
 
     def __init__(self, recipe: Recipe, arrays: Arrays, dtype: Any, seed: int):
-        self.recipe = recipe
-        self.network = recipe.network([np.shape(weights)[-2:] for weights in arrays[0]], dtype, seed)
-        layers: list[Any] = [layer for layer in self.network.layers if isinstance(layer, Dense | MembersDense)]
-        self.coefs, self.intercepts = [each.weights for each in layers], [each.biases[0] for each in layers]
-        if (members := recipe.task.members) > 1:
-            self.coefs = [each.reshape(len(each), members, -1).swapaxes(0, 1) for each in self.coefs]
-            self.intercepts = [each.reshape(members, -1) for each in self.intercepts]
-        self.norms = arrays_beside(self.network)
+        self.recipe, members = recipe, members_of(arrays)
+        shapes = [np.shape(weights)[-2:] for weights in arrays[0]]
+        self.networks = [recipe.network(shapes, dtype, seed + k * len(shapes)) for k in range(members)]
+        self.network = self.networks[0]
+        self.coefs: list[np.ndarray] = []
+        self.intercepts: list[np.ndarray] = []
+        memory, start = settled(self.networks), 0
+        for layer in self.network.layers:
+            if isinstance(layer, Dense):
+                shape = layer.weights.shape
+                middle, end = start + layer.weights.size, start + layer.parameters.size
+                self.coefs.append(memory[:, start:middle].reshape(members, *shape)[() if members > 1 else 0])
+                self.intercepts.append(memory[:, middle:end][() if members > 1 else 0])
+            start += layer.parameters.size
+        self.norms = [array for network in self.networks for array in arrays_beside(network)]
         self.take(arrays)
 
     def take(self, arrays: Arrays) -> None:
@@ -44,7 +64,7 @@ class Kept:
         return zip(chain(self.coefs, self.intercepts, self.norms), chain(*arrays), strict=bool(arrays[2]))
 
     def fits(self, recipe: Recipe, arrays: Arrays) -> bool:
-        """Whether the network is one for these, whatever their numbers."""
+        """Whether the networks are right for these, whatever their numbers."""
         if self.recipe != recipe or len(arrays[0]) != len(self.coefs):
             return False
         for mine, given in self.pairs(arrays):
@@ -53,7 +73,7 @@ class Kept:
         return True
 
     def pack(self, flat: np.ndarray) -> np.ndarray:
-        """Numbers in the network's order (weights, biases, weights ...) in scikit-learn's: all weights, all biases."""
+        """Numbers in one network's order (weights, biases, weights ...) in scikit-learn's: all weights, all biases."""
         weights, biases, start = [], [], 0
         for coef, intercept in zip(self.coefs, self.intercepts, strict=True):
             middle, end = start + coef.size, start + coef.size + intercept.size
@@ -68,3 +88,8 @@ class Kept:
         for array in chain(self.coefs, self.intercepts):
             array[...] = packed[start : start + array.size].reshape(array.shape)
             start += array.size
+
+
+def members_of(arrays: Arrays) -> int:
+    """How many networks these belong to."""
+    return len(arrays[0][0]) if np.ndim(arrays[0][0]) == 3 else 1

@@ -9,8 +9,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -26,7 +25,15 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from backpass.estimators.adam import EarlyEpsilonAdam
 from backpass.estimators.asking import AskedMLP
 from backpass.estimators.callbacks import ListenedTo, Listeners
-from backpass.estimators.epochs import CompiledEpochs, Epochs, WalkedEpochs, blocks, dense, threads_allowed
+from backpass.estimators.epochs import (
+    CompiledEpochs,
+    Order,
+    Together,
+    WalkedEpochs,
+    blocks,
+    dense,
+    threads_allowed,
+)
 from backpass.estimators.grouped import GroupedCrossentropy
 from backpass.estimators.parameters import CONSTRAINTS
 from backpass.estimators.penalty import Penalty
@@ -125,7 +132,7 @@ class CompiledMLP(ListenedTo, AskedMLP):
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "X does not have valid feature names")
                 return float(check_scoring(self, self.scoring)(self, X, y, **weighted))
-        task, y = replace(self._task(), members=1), self._encoded(y)
+        task, y = self._task(), self._encoded(y)
         output = self._forward_pass_fast(X, check_input=False)
         loss = task.ending()[1]
         targets = self._targets(y, loss, output.shape[1], output.dtype)
@@ -144,37 +151,43 @@ class CompiledMLP(ListenedTo, AskedMLP):
                 "partial_fit does not support early_stopping=True without X_val and y_val: what is held out has to be "
                 "the same from call to call"
             )
-        network = self._adopt().network
-        if not incremental or "_mover" not in self.__dict__:
-            self._optimizer, self._mover = self._rules(), self._new_mover()
+        networks = self._adopt().networks
+        if not incremental or "_movers" not in self.__dict__:
+            self._optimizer, self._movers = self._rules(), [self._new_mover() for _ in networks]
         self._trained_in_parts, self.stopped_ = incremental, False
         held_out: Any = (None, None, None)
         if self.early_stopping:
             X, y, sample_weight, *held_out = self._hold_out(X, y, sample_weight)
-        samples, task = X.shape[0], self._task()
+        samples, task, threads = X.shape[0], self._task(), self.n_threads or threads_allowed()
         if self.batch_size != "auto" and self.batch_size > samples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=3
             )
-        kind = CompiledEpochs if network.compiled else WalkedEpochs
-        epochs = kind(
-            network,
-            dense(X, network.dtype),
-            self._network_targets(y, network),
-            self._mover,
-            Penalty(network, task, self.alpha),
-            task,
-            epochs=1 if incremental else self.max_iter,
-            batch=min(200 if self.batch_size == "auto" else self.batch_size, samples),
-            shuffle=self.shuffle,
-            weights=None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64),
-            threads=self.n_threads or threads_allowed(),
-        )
+        most = 1 if incremental else self.max_iter
+        order = Order(samples, self.shuffle, min(most, networks[0].parameters.size))
+        kind = CompiledEpochs if networks[0].compiled else WalkedEpochs
+        given = dense(X, networks[0].dtype), self._network_targets(y, networks[0])
+        members = [
+            kind(
+                network,
+                *given,
+                mover,
+                Penalty(network, task, self.alpha),
+                task,
+                order,
+                epochs=most,
+                batch=min(200 if self.batch_size == "auto" else self.batch_size, samples),
+                weights=None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64),
+                threads=threads if len(networks) == 1 else 1,
+            )
+            for network, mover in zip(networks, self._movers, strict=True)
+        ]
+        epochs = Together(members, order, threads)
         self.n_iter_ = 0
-        listeners = Listeners(self, X, y, sample_weight, 1 if incremental else self.max_iter)
+        listeners = Listeners(self, X, y, sample_weight, most)
         try:
             with epochs, listeners:
-                self._make(epochs, held_out, incremental, listeners)
+                self._make(epochs, samples, held_out, incremental, listeners)
         except KeyboardInterrupt:
             warnings.warn("Training interrupted by user.", stacklevel=3)
         except FloatingPointError as error:
@@ -184,14 +197,17 @@ class CompiledMLP(ListenedTo, AskedMLP):
         if self.early_stopping and (self.stopped_ or not incremental):
             self.restore_best()
 
-    def _make(self, epochs: Epochs, held_out: tuple[Any, Any, Any], incremental: bool, listeners: Listeners) -> None:
+    def _make(
+        self, epochs: Together, samples: int, held_out: tuple[Any, Any, Any], incremental: bool, listeners: Listeners
+    ) -> None:
         """Epochs until one of scikit-learn's reasons ends them."""
-        averaged = self._mover.weight_average is not None
-        tell = getattr(self._mover.schedule, "on_epoch_end", None)
-        alone = self.early_stopping or tell or listeners.here or self.learning_rate == "invscaling"
+        schedules: list[Any] = [mover.schedule for mover in self._movers]
+        told = [schedule.on_epoch_end for schedule in schedules if hasattr(schedule, "on_epoch_end")]
+        alone = self.early_stopping or told or listeners.here or self.learning_rate == "invscaling"
         while self.n_iter_ < (1 if incremental else self.max_iter):
             if self.solver == "sgd" and self.optimizer is None:
-                self._mover.settings[0] = self._optimizer.learning_rate
+                for mover in self._movers:
+                    mover.settings[0] = self._optimizer.learning_rate
             # the first epoch that may be the last by its loss, and all before it
             patience = self.n_iter_no_change - self._no_improvement_count + 1
             listeners.epoch_begins()
@@ -199,14 +215,16 @@ class CompiledMLP(ListenedTo, AskedMLP):
             for loss in epochs.run(self._random_state, at_once):
                 self.loss_ = loss
                 self.n_iter_ += 1
-                self.t_ += epochs.samples
+                self.t_ += samples
                 self.loss_curve_.append(self.loss_)
                 if self.verbose:
                     print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
-                with self._mover.shown(epochs.network.parameters) if averaged else nullcontext():
+                with ExitStack() as shown:
+                    for member in epochs.members if self._movers[0].weight_average is not None else ():
+                        shown.enter_context(member.optimizer.shown(member.network.parameters))
                     self._update_no_improvement_count(self.early_stopping, *held_out)
                     told_to_stop = listeners.epoch_ends()
-                if tell is not None:
+                for tell in told:
                     tell(self.n_iter_, {"loss": self.loss_})
                 self._optimizer.iteration_ends(self.t_)
             if self._no_improvement_count > self.n_iter_no_change:

@@ -12,7 +12,6 @@ import numpy as np
 from backpass.engine.kernels import Vector, elementwise, kernel
 from backpass.engine.loop import ROWS, STEP, STEPS_PER_EPOCH
 from backpass.engine.plan import LINE
-from backpass.estimators.members import MembersDense
 from backpass.estimators.tasks import Task
 from backpass.layers.dense import Dense
 from backpass.network import Network
@@ -46,13 +45,13 @@ class Penalty:
     """
 
     def __init__(self, network: Network, task: Task, alpha: float):
-        self.loss_factor, gradient_factor = task.factors(network.widths[-1] // task.members)
-        self.members, self.alpha = task.members, alpha
+        self.loss_factor, gradient_factor = task.factors(network.widths[-1])
+        self.alpha = alpha
         self.settings = np.array([gradient_factor, 0.0])
         self.decay, self.tally = np.zeros_like(network.parameters), np.zeros_like(network.parameters)
         start = 0
         for layer in network.layers:
-            if isinstance(layer, Dense | MembersDense):  # its weights lie in front of its biases
+            if isinstance(layer, Dense):  # its weights lie in front of its biases
                 self.decay[start : start + layer.weights.size] = alpha
             start += layer.parameters.size
 
@@ -75,7 +74,7 @@ class Penalty:
         of_slices = self.tally[epoch::LINE]
         cost = 0.5 * float(of_slices.sum(dtype=np.float64))
         of_slices[:] = 0
-        return cost / self.members
+        return cost
 
     def whole(self, network: Network, loss: float, gradient: np.ndarray, weight: float) -> tuple[float, np.ndarray]:
         """Loss and gradient of all samples as scikit-learn has them, from a Network's."""

@@ -1,4 +1,4 @@
-"""What an estimator's parameters say of its network: what stands behind each Dense, what it learns, how many it is."""
+"""What an estimator's parameters say of its network: what stands behind each Dense, and what it learns."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import numpy as np
 
 import backpass.layers  # noqa: F401  it fills LAYERS
 from backpass import checks
-from backpass.estimators.members import MembersDense
 from backpass.estimators.tasks import Task
 from backpass.layers.batch_norm import BatchNorm
 from backpass.layers.dense import Dense
@@ -18,7 +17,6 @@ from backpass.layers.dropout import Dropout
 from backpass.layers.layer import LAYERS, Layer
 from backpass.layers.layer_norm import LayerNorm
 from backpass.layers.own import OwnLayer, as_layer
-from backpass.layers.softmax import Softmax
 from backpass.network import Network
 
 THEIRS = {"identity": "Linear", "logistic": "Sigmoid", "tanh": "Tanh", "relu": "ReLU"}
@@ -71,31 +69,19 @@ class Recipe:
         )
 
     def network(self, shapes: list[tuple[int, int]], dtype: Any, seed: int) -> Network:
-        """A network whose weights are all 0, for those of a member with weights of these shapes."""
-        members, layers = self.task.members, list[Layer]()
-        if members > 1 and self.layer_norm:
-            raise ValueError("layer_norm is for n_ensemble=1; use batch_norm")
-
-        def dense(place: int) -> Layer:
-            n_inputs, n_neurons = shapes[place]
-            if place and members > 1:
-                return MembersDense(members, n_inputs, n_neurons, dtype)
-            return Dense(n_inputs, members * n_neurons, initializer="zeros", dtype=dtype)
-
+        """A network whose weights are all 0."""
+        layers: list[Layer] = []
         for place, (activation, rate) in enumerate(zip(self.activations, self.dropout, strict=True)):
-            layers.append(dense(place))
-            width = members * shapes[place][1]
+            layers.append(Dense(*shapes[place], initializer="zeros", dtype=dtype))
             if self.batch_norm:
-                layers.append(BatchNorm(width, dtype=dtype))
+                layers.append(BatchNorm(shapes[place][1], dtype=dtype))
             if self.layer_norm:
-                layers.append(LayerNorm(width, dtype=dtype))
+                layers.append(LayerNorm(shapes[place][1], dtype=dtype))
             layers.append(activation_of(activation))
-            if members > 1 and (isinstance(layers[-1], OwnLayer | Softmax) or not layers[-1].compiled):
-                raise ValueError(f"n_ensemble is {members}; activation {activation!r} would mix its members' neurons")
             if rate:
                 layers.append(Dropout(rate, random_state=(seed + place) % 2**32))
         ending, loss = self.task.ending()
-        return Network([*layers, dense(len(shapes) - 1), *ending], loss)
+        return Network([*layers, Dense(*shapes[-1], initializer="zeros", dtype=dtype), *ending], loss)
 
 
 def arrays_beside(network: Network) -> list[np.ndarray]:
@@ -103,6 +89,6 @@ def arrays_beside(network: Network) -> list[np.ndarray]:
     return [
         getattr(layer, name)
         for layer in network.layers
-        if not isinstance(layer, Dense | MembersDense | OwnLayer)
+        if not isinstance(layer, Dense | OwnLayer)
         for name in (*layer.parameter_shapes(), *layer.state_names)
     ]

@@ -10,7 +10,7 @@ from sklearn.utils.multiclass import type_of_target
 
 def is_several(y: Any) -> bool:
     """Whether y has several columns, each one of several classes."""
-    if np.ndim(y) != 2:
+    if np.asarray(y).ndim != 2:
         return False
     try:
         return type_of_target(y) == "multiclass-multioutput"

@@ -242,17 +242,6 @@ for stub, versions in arithmetic.BY_DTYPE.items():
     )
 
 
-@meaning(
-    matrix.from_column,
-    *(types.Array(real, 2, "C")(types.Array(real, 2, "C"), types.int64) for real in (types.float32, types.float64)),
-)
-def from_column(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-    array = context.make_array(signature.return_type)(context, builder, arguments[0])
-    rows, columns = cgutils.unpack_tuple(builder, array.shape)
-    data = builder.ptrtoint(builder.gep(array.data, [arguments[1]]), INT64)
-    return array_at(context, builder, signature.return_type, data, rows, columns)
-
-
 def gemm_signature(real):  # type: ignore[no-untyped-def]
     array, flag, count = types.Array(real, 2, "C"), types.boolean, types.int64
     return types.none(flag, flag, count, count, count, array, count, array, count, flag, array, count)

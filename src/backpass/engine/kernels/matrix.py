@@ -5,14 +5,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from backpass.engine.kernels.compiler import helper
-
-
-def from_column(matrix, column):  # type: ignore[no-untyped-def]
-    """The matrix's memory from a column on, for `gemm`: a block of columns whose rows lie as far apart as before."""
-    return np.lib.stride_tricks.as_strided(matrix.reshape(-1)[column:], matrix.shape, matrix.strides)
 
 
 def gemm(transpose_a, transpose_b, m, n, k, a, stride_a, b, stride_b, accumulate, c, stride_c):  # type: ignore[no-untyped-def]

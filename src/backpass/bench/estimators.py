@@ -3,7 +3,8 @@
     python -m backpass.bench.estimators PEER CASE
 
 prints as JSON the seconds of one fit (after a short one, which compiles and starts threads) and its last loss, or
-microseconds of one prediction, or the seconds of four fits one after the other and at once.
+microseconds of one prediction, the seconds of four fits one after the other and at once, or those of five fits and of an
+ensemble of five.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ FITS: dict[str, Any] = {
     "images float32": ("images", "float32", (512,), 128, 4, 2.5),
 }
 ONE_ROW, AT_ONCE = 3.0, 1.7
+MEMBERS = 5
 AGREEMENT = {"float64": 1e-9, "float32": 1e-2}  # of the last losses
 
 
@@ -95,6 +97,23 @@ def at_once() -> Figures:
         return {"one after the other": middle - start, "at once": time.perf_counter() - middle}
 
 
+def ensemble(case: str) -> Figures:
+    """Fits one after the other, each with all threads, and as many members trained together."""
+    name, dtype, hidden, batch, epochs, _ = FITS[case]
+    X, y = data(name, dtype)
+    model("backpass", hidden, batch, 2).fit(X, y)
+    start = time.perf_counter()
+    for seed in range(MEMBERS):
+        model("backpass", hidden, batch, epochs, seed).fit(X, y)
+    middle = time.perf_counter()
+    model("backpass", hidden, batch, epochs).set_params(n_ensemble=MEMBERS).fit(X, y)
+    return {"one after the other": middle - start, "at once": time.perf_counter() - middle}
+
+
+def gain(runs: list[Figures]) -> float:
+    return median(each["one after the other"] / each["at once"] for each in runs)
+
+
 def main(repeats: int = 5) -> dict[str, Any]:
     """Measure, print a table; returns all runs. ArithmeticError if the two do not compute the same."""
     measured = {
@@ -102,11 +121,16 @@ def main(repeats: int = 5) -> dict[str, Any]:
         for case in [*FITS, "one row"]
     }
     together = [fresh_figures("estimators", "backpass", "at once") for _ in range(repeats)]
+    ensembles = {
+        case: [fresh_figures("estimators", "ensemble", case) for _ in range(repeats)]
+        for case in FITS
+        if "images" not in case
+    }
     for case, (_, dtype, *_) in FITS.items():
         ours, theirs = (measured[case][peer][0]["loss"] for peer in PEERS)
         if not abs(ours - theirs) <= AGREEMENT[dtype] * theirs:
             raise ArithmeticError(f"{case}: our last loss is {ours}, scikit-learn's {theirs}")
-    gain = median(each["one after the other"] / each["at once"] for each in together)
+    of_four = gain(together)
     print_table(
         "MLPClassifier, seconds of a fit and microseconds of a prediction",
         PEERS,
@@ -117,13 +141,22 @@ def main(repeats: int = 5) -> dict[str, Any]:
         "digits: 64-100-10, batch 200, 60 epochs; table: 20,000 x 50, 128-128, batch 256, 8 epochs;\n"
         "images: 6000 x 784, 512, batch 128, 4 epochs. Both end with the same loss.\n"
         f"Medians of {repeats} processes each, in turn.\n"
-        f"4 fits of digits, two threads at once: {gain:.2f}x as fast as one after the other in one thread "
-        f"(at least {AT_ONCE}: {'met' if gain >= AT_ONCE else 'missed'}).",
+        f"4 fits of digits, two threads at once: {of_four:.2f}x as fast as one after the other in one thread "
+        f"(at least {AT_ONCE}: {'met' if of_four >= AT_ONCE else 'missed'}).\n"
+        f"n_ensemble={MEMBERS} as fast as {MEMBERS} fits: "
+        + ", ".join(f"{case} {gain(runs):.2f}x" for case, runs in ensembles.items())
+        + ".",
     )
-    return {"machine": machine(), "repeats": repeats, "runs": measured, "at once": together}
+    return {"machine": machine(), "repeats": repeats, "runs": measured, "at once": together, "ensembles": ensembles}
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
     peer, case = sys.argv[1:]
-    print(json.dumps(one_row(peer) if case == "one row" else at_once() if case == "at once" else one_fit(peer, case)))
+    if peer == "ensemble":
+        figures = ensemble(case)
+    elif case == "at once":
+        figures = at_once()
+    else:
+        figures = one_row(peer) if case == "one row" else one_fit(peer, case)
+    print(json.dumps(figures))

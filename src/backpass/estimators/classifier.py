@@ -37,17 +37,21 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
         Behind the hidden layers: one rate, or one for each.
     batch_norm, layer_norm : bool
         Whether to normalise between a hidden layer and its activation.
-    activation : str, Layer, or list of them
+    activation : str, Layer, object with forward and backward, or list of them
         One more of ours, a layer without parameters, or one for each hidden layer.
     scoring : str or callable, optional
         What early stopping goes by: "loss", or one of scikit-learn's scorers.
     n_threads : int, optional
         Most threads of a fit; None: as many as there are cores, or as threadpoolctl and joblib leave.
+    n_ensemble : int
+        How many networks to train together, each with first weights of its own; predictions are their mean.
 
     Attributes
     ----------
     norms_ : list of ndarray
-        What normalisation has learned, layer by layer.
+        What normalisation has learned, layer by layer, member after member.
+    stopped_ : bool
+        Whether the last fit or partial_fit ended because there was no improvement any more.
 
     >>> from sklearn.datasets import load_iris
     >>> X, y = load_iris(return_X_y=True)

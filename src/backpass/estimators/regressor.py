@@ -29,23 +29,32 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
 
     Parameters
     ----------
+    loss : str, Loss or function
+        "absolute_error", "huber", "gamma", "quantile" too; one of our losses; a function `(y_true, y_pred)` that returns
+        the loss of each sample (N,) and the gradient of each by its prediction, of the shape of y_pred.
+    quantile : float or list of them, each between 0 and 1
+        Of loss="quantile"; of several of one target, `predict` returns (N, Q).
     optimizer : Optimizer, optional
         Moves the weights in place of the solver's; each fit begins with a copy.
     dropout : float in [0, 1), or list of them
         Behind the hidden layers: one rate, or one for each.
     batch_norm, layer_norm : bool
         Whether to normalise between a hidden layer and its activation.
-    activation : str, Layer, or list of them
+    activation : str, Layer, object with forward and backward, or list of them
         One more of ours, a layer without parameters, or one for each hidden layer.
     scoring : str or callable, optional
         What early stopping goes by: "loss", or one of scikit-learn's scorers.
     n_threads : int, optional
         Most threads of a fit; None: as many as there are cores, or as threadpoolctl and joblib leave.
+    n_ensemble : int
+        How many networks to train together, each with first weights of its own; predictions are their mean.
 
     Attributes
     ----------
     norms_ : list of ndarray
-        What normalisation has learned, layer by layer.
+        What normalisation has learned, layer by layer, member after member.
+    stopped_ : bool
+        Whether the last fit or partial_fit ended because there was no improvement any more.
 
     >>> from sklearn.datasets import make_regression
     >>> X, y = make_regression(n_samples=200, n_features=20, random_state=1)

@@ -133,6 +133,20 @@ def test_moving_the_parameters_in_slices_changes_no_bit(monkeypatch, optimizer, 
     np.testing.assert_array_equal(sliced, trained())
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_adding_up_the_partitions_in_slices_changes_no_bit(threads):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((1100, 60)), rng.randint(0, 3, 1100)
+
+    def trained(**common):
+        network = classifier(60, 80, 3)
+        assert network.chain(labels=True).partitions(1024) == 4
+        network.fit(X, y, optimizer=bp.Adam(0.01, **common), epochs=3, batch_size=1024, threads=threads)
+        return network.parameters.copy()
+
+    np.testing.assert_array_equal(trained(), trained(clip_norm=1e9))  # which is done to all gradients, added up
+
+
 def test_a_helper_moves_slices_too():
     network = classifier(301, 299, 3)
     plan = Plan(network.chain(labels=True), 128, "train", workers=2)

@@ -3,8 +3,8 @@
     python -m backpass.bench.estimators PEER CASE
 
 prints as JSON the seconds of one fit (after a short one, which compiles and starts threads) and its last loss, or
-microseconds of one prediction, the seconds of four fits one after the other and at once, or those of five fits and of an
-ensemble of five.
+microseconds of one prediction, the seconds of four fits one after the other and at once, or those of five fits and
+of an ensemble of five.
 """
 
 from __future__ import annotations

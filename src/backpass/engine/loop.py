@@ -78,7 +78,7 @@ from backpass.engine.shuffling import shuffle
     GRADIENT_BYTES,
     LOSSES,  # address of the partitions' losses (float64)
     EPOCH_LOSSES,  # address of the sum of loss x weight of each epoch
-    ADD,  # address of the record that adds a partition's gradients to the network's
+    ADD,  # address of the record that adds a partition's gradients to the network's, or 0: slices do that
     FINISH,  # address of the records that finish a step: penalties, clipping, the optimizer ...
     FINISH_COUNT,
     FINISH_COUNTERS,  # address of the counters that they see
@@ -308,7 +308,7 @@ def walk_batch(plan):  # type: ignore[no-untyped-def]
     loss = 0.0
     for partition in range(partitions):
         loss += losses[partition]
-    if plan[MODE] != EVALUATE:
+    if plan[ADD] != 0:
         add = integers_at(plan[ADD], RECORD_WORDS)
         for partition in range(1, partitions):
             add[FIRST_ARGUMENT + WORDS_PER_ARGUMENT] = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]

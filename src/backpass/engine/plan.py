@@ -16,7 +16,7 @@ import numpy as np
 
 from backpass.engine import loop
 from backpass.engine.chain import Chain
-from backpass.engine.kernels import Vector, flat, kernel
+from backpass.engine.kernels import Vector, elementwise, flat, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
 from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
 from backpass.layers.view import View
@@ -38,6 +38,7 @@ def refuse_infinite_kernel(inputs):  # type: ignore[no-untyped-def]
         raise IndexError("not finite")
 
 
+@elementwise
 @kernel
 def add_kernel(gradients, more: Vector):  # type: ignore[no-untyped-def]
     """gradients += more, the gradients of another partition"""
@@ -149,6 +150,7 @@ class Plan:
             gradient_bytes=gradients.nbytes,
             add=self.records_alone([(add_kernel, {"gradients": gradients, "more": more[0]})]),
         )
+        self.partial = [more[partition] for partition in range(partitions - 1)]
 
     def records_alone(self, calls: Sequence[tuple[Kernel, dict[str, np.ndarray]]]) -> int:
         """Records outside the table, one behind the other; the address of the first."""
@@ -165,6 +167,10 @@ class Plan:
         while whole and whole[-1][0].elementwise:
             alike.insert(0, whole.pop())
         assert self.chain.parameters is not None
+        if not whole:  # then the partitions' gradients are added up slice by slice, too
+            gradients = self.chain.gradients
+            alike = [*((add_kernel, {"gradients": gradients, "more": more}) for more in self.partial), *alike]
+            self.set(add=0)
         size, slices = self.chain.parameters.size, self.chain.slices if alike else 1
         ends = [LINE * (size * piece // slices // LINE) for piece in range(slices)] + [size]
         pieces = []

@@ -30,8 +30,8 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
     Parameters
     ----------
     loss : str, Loss or function
-        "absolute_error", "huber", "gamma", "quantile" too; one of our losses; a function `(y_true, y_pred)` that returns
-        the loss of each sample (N,) and the gradient of each by its prediction, of the shape of y_pred.
+        "absolute_error", "huber", "gamma", "quantile" too; one of our losses; a function `(y_true, y_pred)` that
+        returns the loss of each sample (N,) and the gradient of each by its prediction, of the shape of y_pred.
     quantile : float or list of them, each between 0 and 1
         Of loss="quantile"; of several of one target, `predict` returns (N, Q).
     optimizer : Optimizer, optional

@@ -16,7 +16,7 @@ def test_a_table_with_goals_is_printed_and_different_losses_are_refused(monkeypa
     loss = {"backpass": 0.5, "sklearn": 0.5}
 
     def figures(module, peer, case):
-        if case == "at once":
+        if case == "at once" or peer == "ensemble":
             return {"one after the other": 2.0, "at once": 1.0}
         return {"seconds": 1.0 if peer == "backpass" else 6.0, "microseconds": 2.0, "loss": loss[peer]}
 
@@ -26,6 +26,9 @@ def test_a_table_with_goals_is_printed_and_different_losses_are_refused(monkeypa
     assert "5x less: met" in printed
     assert "8x less: missed" in printed
     assert "2.00x as fast" in printed
+    assert f"n_ensemble={estimators.MEMBERS} as fast as {estimators.MEMBERS} fits: digits float64 2.00x" in " ".join(
+        printed.split()
+    )
     loss["sklearn"] = 0.6
     with pytest.raises(ArithmeticError, match="digits float64"):
         estimators.main(repeats=1)

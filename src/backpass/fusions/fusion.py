@@ -47,7 +47,7 @@ class Fusion(Loss):
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "loss" in cls.__dict__:  # a rule of its own, not a variation of one
+        if isinstance(cls.__dict__.get("layer"), type):  # a rule of its own, not a variation of one
             FUSIONS[cls.layer, cls.loss] = cls
 
     @classmethod

@@ -55,6 +55,8 @@ class Steps:
     `out` (N, M) receives what the last layer returns; `before`, if given, is how many steps the optimizer has made.
     """
 
+    alone = True  # else somebody has limited BLAS's threads for several fits together
+
     def __init__(
         self,
         network: Network,
@@ -185,7 +187,8 @@ class CompiledSteps(Steps):
 
     def __enter__(self) -> Self:
         self.context = ExitStack()
-        self.context.enter_context(fits.one_more(self.threads if self.plan.chain.wide else 1))
+        if self.alone:
+            self.context.enter_context(fits.one_more(self.threads if self.plan.chain.wide else 1))
         self.helpers = self.context.enter_context(Helpers(self.plan))
         return self
 

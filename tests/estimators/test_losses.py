@@ -157,7 +157,7 @@ def no_pair(y_true, y_pred):
         ({"loss": "gamma"}, Y, "loss='gamma' is for, are above 0"),
         ({"loss": "poisson"}, Y, "counts are 0 or more"),
         ({"loss": "quantile", "quantile": 1.0}, Y, "'quantile' parameter of MLPRegressor must be"),
-        ({"loss": "quantile", "quantile": [0.1, 1.5]}, Y, "quantiles is 1.5"),
+        ({"loss": "quantile", "quantile": [0.1, 1.5]}, Y, "quantile is 1.5"),
         ({"loss": "quantile", "quantile": []}, Y, "quantiles is empty"),
         ({"loss": "quantile", "quantile": [0.1, 0.9]}, SEVERAL, "several quantiles are of one target"),
         ({"loss": bp.CategoricalCrossentropy()}, Y, "CategoricalCrossentropy"),

@@ -7,16 +7,18 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 import sklearn.neural_network
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_consistent_length, validate_data
 
 from backpass.estimators.mlp import CompiledMLP
 from backpass.estimators.parameters import OWN, init_of
-from backpass.estimators.several import SeveralBinarizer, is_several
+from backpass.estimators.several import SeveralBinarizer, columns_of, is_several
 from backpass.estimators.tasks import Task
+from backpass.estimators.validation import ACCEPTED
 
 
 class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
@@ -69,6 +71,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
         if self.class_weight is not None:
             if incremental and isinstance(self.class_weight, str):
                 raise ValueError("class_weight='balanced' needs all of y; for partial_fit pass a dict of class: weight")
+            check_consistent_length(y, sample_weight)
             by_class = compute_sample_weight(self.class_weight, y)
             sample_weight = by_class if sample_weight is None else by_class * np.asarray(sample_weight)
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
@@ -94,12 +97,22 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
 
         Raises ValueError for what `fit` refuses.
         """
-        with self._validated_with(X_val, y_val, sample_weight_val):
-            several = isinstance(classes, list | tuple) and len(classes) > 0 and np.ndim(classes[0]) == 1
-            if several and not hasattr(self, "classes_"):
-                self._label_binarizer = SeveralBinarizer().fit(classes)
-                self.classes_ = self._label_binarizer.classes_
-            return super(CompiledMLP, self).partial_fit(X, y, sample_weight, None if self._several else classes)
+        several = isinstance(classes, list | tuple | np.ndarray) and len(classes) > 0 and np.ndim(classes[0]) == 1
+        first = not hasattr(self, "classes_")
+        if several:
+            binarizer = SeveralBinarizer().fit(classes)
+            if first:
+                self._label_binarizer, self.classes_ = binarizer, binarizer.classes_
+            elif not self._several or not all(map(np.array_equal, self.classes_, binarizer.classes_)):
+                raise ValueError(
+                    f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
+                )
+        try:
+            with self._validated_with(X_val, y_val, sample_weight_val):
+                return super(CompiledMLP, self).partial_fit(X, y, sample_weight, None if self._several else classes)
+        finally:
+            if several and first and "coefs_" not in self.__dict__:
+                del self._label_binarizer, self.classes_
 
     @property
     def _several(self) -> bool:
@@ -110,8 +123,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
         known = hasattr(self, "classes_") and (self.warm_start or incremental)
         if not (self._several if known else is_several(y)):
             return super()._validate_input(X, y, incremental, reset)
-        accepted: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
-        X, y = validate_data(self, X, y, multi_output=True, reset=reset, **accepted)
+        X, y = validate_data(self, X, columns_of(y), multi_output=True, reset=reset, **ACCEPTED)
         if not known:
             self._label_binarizer = SeveralBinarizer().fit(y.T)
             self.classes_ = self._label_binarizer.classes_
@@ -123,8 +135,8 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
             self.out_activation_ = "softmax"
 
     def _task(self) -> Task:
-        classes = tuple(map(len, self.classes_)) if self._several else (self.n_outputs_,)
-        return replace(super()._task(), classes=classes)
+        task = super()._task()
+        return replace(task, classes=tuple(map(len, self.classes_))) if self._several else task
 
     def _encoded(self, y: Any) -> Any:
         return self._label_binarizer.transform(y)
@@ -164,11 +176,30 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
             return super().score(X, y, sample_weight)
         return self._share_right(y, self.predict(X), sample_weight)
 
-    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        if not self._several or self.scoring is not None:
-            return super()._score(X, y, sample_weight)
+    def _default_score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        if not self._several:
+            return super()._default_score(X, y, sample_weight)
         return self._share_right(y, self._predict(X, check_input=False), sample_weight)
 
-    @staticmethod
-    def _share_right(y: Any, predicted: np.ndarray, sample_weight: Any) -> float:
-        return float(np.average((np.asarray(y) == predicted).all(axis=1), weights=sample_weight))
+    def _share_right(self, y: Any, predicted: np.ndarray, sample_weight: Any) -> float:
+        y = self._label_binarizer.checked(y)
+        check_consistent_length(y, predicted, sample_weight)
+        return float(np.average((y == predicted).all(axis=1), weights=sample_weight))
+
+    def _checked_y(self, y: Any) -> Any:
+        if self._several:
+            self._label_binarizer.transform(y)
+            return self._label_binarizer.checked(y)
+        if issparse(y):
+            y = y.toarray()
+        y = np.asarray(y)
+        if y.ndim == 2 and y.shape[1] == 1:
+            y = y[:, 0]
+        known = np.isin(y, self.classes_) if y.ndim == 1 else np.isin(y, (0, 1))
+        if y.ndim != (2 if self._label_binarizer.y_type_.startswith("multilabel") else 1):
+            raise ValueError(f"y_val has shape {y.shape}, which is not that of y")
+        if not known.all():
+            raise ValueError(f"y_val holds {y[~known].tolist()[0]!r}; the classes are {list(self.classes_)}")
+        if y.ndim == 2 and y.shape[1] != self.n_outputs_:
+            raise ValueError(f"y_val has {y.shape[1]} columns; y has {self.n_outputs_}")
+        return y

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from threading import Event
 from typing import Any
@@ -14,7 +14,7 @@ from sklearn.utils._openmp_helpers import _openmp_effective_n_threads
 
 from backpass.engine.loop import PLAN_WORDS, STEPS_PER_EPOCH
 from backpass.engine.plan import LINE
-from backpass.engine.threads import available_cores
+from backpass.engine.threads import available_cores, fits
 from backpass.estimators.penalty import Penalty
 from backpass.estimators.tasks import Task
 from backpass.network import Network
@@ -48,6 +48,10 @@ def blocks(X: Any, dtype: np.dtype[Any]) -> Iterator[tuple[slice, np.ndarray]]:
     for first in range(0, X.shape[0], rows):
         piece = slice(first, min(first + rows, X.shape[0]))
         yield piece, (X[piece].toarray() if issparse(X) else X)
+
+
+class Diverged(FloatingPointError):
+    """The loss of a step, or the score of a validation, is no number any more."""
 
 
 class Order:
@@ -97,8 +101,8 @@ class Epochs(Steps):
         self.all = X, targets, weights
         self.samples, self.size = X.shape[0], batch
         shuffle = order.shuffled
-        self.at_once = weights is None and not issparse(X) and network.compiled
-        if not self.at_once:
+        self.by_engine = weights is None and not issparse(X) and network.compiled
+        if not self.by_engine:
             X, targets = np.zeros((batch, X.shape[1]), network.dtype), targets[:batch].copy()
             weights, shuffle = None if weights is None else weights[:batch].copy(), False
         # `shuffle` only matters for where a batch's rows come from: the order itself is drawn by `Order`
@@ -121,7 +125,7 @@ class Epochs(Steps):
 
         Losses are those of the batches, each before its step.
         """
-        if not self.at_once:
+        if not self.by_engine:
             for epoch in range(first, end):
                 rows = self.order_of_all.epochs[epoch if self.order_of_all.shuffled else 0]
                 batches = (rows[start : start + self.size] for start in range(0, self.samples, self.size))
@@ -167,7 +171,7 @@ class Epochs(Steps):
         self.brought = X, targets, weights
 
     def refuse(self, loss: float) -> None:
-        raise FloatingPointError(
+        raise Diverged(
             f"the loss became {loss} at step {self.optimizer.iterations + 1} of the optimizer; {remedy(self.optimizer)}"
         )
 
@@ -227,7 +231,10 @@ class Together:
     def __enter__(self) -> Together:
         with ExitStack() as context:
             for member in self.members:
+                member.alone = len(self.members) == 1
                 context.enter_context(member)
+            if len(self.members) > 1:
+                context.enter_context(fits.one_more(1))
             if self.threads > 1:
                 self.pool = context.enter_context(ThreadPoolExecutor(self.threads))
             self.context = context.pop_all()
@@ -261,13 +268,16 @@ class Together:
         else:
             made = [self.pool.submit(make, part) for part in parts]
             try:
-                wait(made)
-            except BaseException:  # Ctrl-C, which reaches this thread only
+                wait(made, return_when=FIRST_EXCEPTION)
+            finally:  # by Ctrl-C, which reaches this thread only, or by a member that diverged
                 for member in self.members:
-                    member.ended = True
-                raise
-            for each in made:
-                each.result()
+                    member.ended = not all(each.done() for each in made)
+            wait(made)
+            for error in sorted(
+                (each.exception() for each in made), key=lambda error: isinstance(error, InterruptedError)
+            ):
+                if error is not None:
+                    raise error
         yield from losses.mean(axis=0).tolist()
 
 

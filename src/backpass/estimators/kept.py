@@ -51,6 +51,11 @@ class Kept:
                 self.intercepts.append(memory[:, middle:end][() if members > 1 else 0])
             start += layer.parameters.size
         self.norms = [array for network in self.networks for array in arrays_beside(network)]
+        if arrays[2] and len(arrays[2]) != len(self.norms):
+            raise ValueError(
+                f"norms_ holds {len(arrays[2])} arrays, but batch_norm, layer_norm and the weights ask for "
+                f"{len(self.norms)}; set them as they were, or fit again"
+            )
         self.take(arrays)
 
     def take(self, arrays: Arrays) -> None:

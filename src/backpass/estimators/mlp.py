@@ -1,32 +1,27 @@
-"""What both estimators do through the engine. All else is scikit-learn's own class (docs/decisions/0011).
+"""Training through the engine: epochs until one of scikit-learn's reasons ends them, and SciPy's L-BFGS.
 
-Overridden: making the epochs (`_fit_stochastic`), the loss and gradient that SciPy's L-BFGS asks for
-(`_loss_grad_lbfgs`), the output (`_forward_pass_fast`), and what a pickle holds.
+All that is not said here or in the modules that this one builds on is scikit-learn's own (docs/decisions/0011).
 """
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from sklearn.base import _fit_context, is_classifier
+from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.metrics import check_scoring
-from sklearn.model_selection import train_test_split
 from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptron
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass.estimators.adam import EarlyEpsilonAdam
-from backpass.estimators.asking import AskedMLP
 from backpass.estimators.callbacks import ListenedTo, Listeners
 from backpass.estimators.epochs import (
     CompiledEpochs,
+    Diverged,
     Order,
     Together,
     WalkedEpochs,
@@ -34,9 +29,9 @@ from backpass.estimators.epochs import (
     dense,
     threads_allowed,
 )
-from backpass.estimators.grouped import GroupedCrossentropy
 from backpass.estimators.parameters import CONSTRAINTS
 from backpass.estimators.penalty import Penalty
+from backpass.estimators.validation import ValidatedMLP
 from backpass.optimizers.lbfgs import LBFGS
 from backpass.optimizers.optimizer import Optimizer
 from backpass.optimizers.sgd import SGD
@@ -46,7 +41,7 @@ NOT_FINITE = (
 )
 
 
-class CompiledMLP(ListenedTo, AskedMLP):
+class CompiledMLP(ListenedTo, ValidatedMLP):
     """scikit-learn's multilayer perceptron on backpass's engine."""
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
@@ -54,7 +49,6 @@ class CompiledMLP(ListenedTo, AskedMLP):
         **CONSTRAINTS,
     }
     _no_improvement_count: int
-    _given: tuple[Any, Any, Any] = None, None, None  # what is validated with, and its weights
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -105,43 +99,6 @@ class CompiledMLP(ListenedTo, AskedMLP):
         with self._validated_with(X_val, y_val, sample_weight_val):
             return self._fit(X, y, sample_weight=sample_weight, incremental=True)
 
-    @contextmanager
-    def _validated_with(self, X: Any, y: Any, sample_weight: Any) -> Iterator[None]:
-        if (X is None) != (y is None):
-            raise ValueError("X_val and y_val belong together; pass both or none")
-        if X is not None and (not self.early_stopping or self.solver == "lbfgs"):
-            raise ValueError("X_val is for early stopping; pass early_stopping=True and solver='adam' or 'sgd'")
-        self._given = X, y, sample_weight
-        try:
-            yield
-        finally:
-            del self._given
-
-    def restore_best(self) -> Self:
-        """Put back the weights with the best validation so far, which partial_fit does once it stops early."""
-        check_is_fitted(self)
-        self._adopt().take((self._best_coefs, self._best_intercepts, self.__dict__.get("_best_norms", ())))
-        return self
-
-    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """What early stopping goes by: that of scikit-learn, minus the loss, or any of its scorers."""
-        if self.scoring is None:
-            return super()._score(X, y, sample_weight=sample_weight)
-        if self.scoring != "loss":
-            weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", "X does not have valid feature names")
-                return float(check_scoring(self, self.scoring)(self, X, y, **weighted))
-        task, y = self._task(), self._encoded(y)
-        output = self._forward_pass_fast(X, check_input=False)
-        loss = task.ending()[1]
-        targets = self._targets(y, loss, output.shape[1], output.dtype)
-        if isinstance(loss, GroupedCrossentropy):
-            with np.errstate(divide="ignore"):
-                output = np.log(output)
-        factor, _ = task.factors(output.shape[1])
-        return -(factor * loss.calculate(output, targets, sample_weight) + task.constant(targets, sample_weight))
-
     def _fit_stochastic(
         self, X: Any, y: Any, sample_weight: Any, activations: Any, deltas: Any, coef_grads: Any, intercept_grads: Any,
         layer_units: Any, incremental: bool,
@@ -152,12 +109,16 @@ class CompiledMLP(ListenedTo, AskedMLP):
                 "the same from call to call"
             )
         networks = self._adopt().networks
+        self._check_members()
+        self._begin_record()
         if not incremental or "_movers" not in self.__dict__:
             self._optimizer, self._movers = self._rules(), [self._new_mover() for _ in networks]
         self._trained_in_parts, self.stopped_ = incremental, False
         held_out: Any = (None, None, None)
         if self.early_stopping:
             X, y, sample_weight, *held_out = self._hold_out(X, y, sample_weight)
+        if sample_weight is not None and not np.isfinite(sample_weight.sum()):
+            raise ValueError(f"sample_weight adds up to {sample_weight.sum()}; divide it by its largest")
         samples, task, threads = X.shape[0], self._task(), self.n_threads or threads_allowed()
         if self.batch_size != "auto" and self.batch_size > samples:
             warnings.warn(
@@ -178,24 +139,24 @@ class CompiledMLP(ListenedTo, AskedMLP):
                 epochs=most,
                 batch=min(200 if self.batch_size == "auto" else self.batch_size, samples),
                 weights=None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64),
-                threads=threads if len(networks) == 1 else 1,
+                threads=max(1, threads // len(networks)),
             )
             for network, mover in zip(networks, self._movers, strict=True)
         ]
         epochs = Together(members, order, threads)
         self.n_iter_ = 0
-        listeners = Listeners(self, X, y, sample_weight, most)
-        try:
-            with epochs, listeners:
-                self._make(epochs, samples, held_out, incremental, listeners)
-        except KeyboardInterrupt:
-            warnings.warn("Training interrupted by user.", stacklevel=3)
-        except FloatingPointError as error:
-            if not self.early_stopping:
-                raise ValueError(f"{NOT_FINITE} Here {error}.") from None
-            self._give_up(error)
-        if self.early_stopping and (self.stopped_ or not incremental):
-            self.restore_best()
+        with Listeners(self, X, y, sample_weight, most) as listeners:
+            try:
+                with epochs:
+                    self._make(epochs, samples, held_out, incremental, listeners)
+            except KeyboardInterrupt:
+                warnings.warn("Training interrupted by user.", stacklevel=3)
+            except Diverged as error:
+                if not self.early_stopping or self.best_validation_score_ == -np.inf:
+                    raise ValueError(f"{NOT_FINITE} Here {error}.") from None
+                self._give_up(error)
+            if self.early_stopping and (self.stopped_ or not incremental) and self.best_validation_score_ > -np.inf:
+                self.restore_best()
 
     def _make(
         self, epochs: Together, samples: int, held_out: tuple[Any, Any, Any], incremental: bool, listeners: Listeners
@@ -203,15 +164,17 @@ class CompiledMLP(ListenedTo, AskedMLP):
         """Epochs until one of scikit-learn's reasons ends them."""
         schedules: list[Any] = [mover.schedule for mover in self._movers]
         told = [schedule.on_epoch_end for schedule in schedules if hasattr(schedule, "on_epoch_end")]
-        alone = self.early_stopping or told or listeners.here or self.learning_rate == "invscaling"
+        own_rate = self.solver == "sgd" and self.optimizer is None
+        watched, told_to_stop = self.early_stopping or listeners.here, False
+        one_by_one = watched or told or (own_rate and self.learning_rate == "invscaling")
         while self.n_iter_ < (1 if incremental else self.max_iter):
-            if self.solver == "sgd" and self.optimizer is None:
+            if own_rate:
                 for mover in self._movers:
                     mover.settings[0] = self._optimizer.learning_rate
             # the first epoch that may be the last by its loss, and all before it
             patience = self.n_iter_no_change - self._no_improvement_count + 1
             listeners.epoch_begins()
-            at_once = 1 if alone else min(patience, self.max_iter - self.n_iter_)
+            at_once = 1 if one_by_one else max(1, min(patience, self.max_iter - self.n_iter_))
             for loss in epochs.run(self._random_state, at_once):
                 self.loss_ = loss
                 self.n_iter_ += 1
@@ -220,7 +183,7 @@ class CompiledMLP(ListenedTo, AskedMLP):
                 if self.verbose:
                     print(f"Iteration {self.n_iter_}, loss = {self.loss_:.8f}")
                 with ExitStack() as shown:
-                    for member in epochs.members if self._movers[0].weight_average is not None else ():
+                    for member in epochs.members if watched and self._movers[0].weight_average is not None else ():
                         shown.enter_context(member.optimizer.shown(member.network.parameters))
                     self._update_no_improvement_count(self.early_stopping, *held_out)
                     told_to_stop = listeners.epoch_ends()
@@ -243,39 +206,28 @@ class CompiledMLP(ListenedTo, AskedMLP):
             stacklevel=4,
         )
 
-    def _update_no_improvement_count(self, early_stopping: bool, *held_out: Any) -> None:
-        best = getattr(self, "best_validation_score_", None)
-        super()._update_no_improvement_count(early_stopping, *held_out)
-        if early_stopping and self.best_validation_score_ > best and "norms_" in self.__dict__:
-            self._best_norms = [array.copy() for array in self.norms_]
-
-    def _give_up(self, error: FloatingPointError) -> None:
+    def _give_up(self, error: Diverged) -> None:
         """Early stopping has the best weights so far: a training that diverges ends there."""
-        self.loss_ = np.nan
-        self.loss_curve_.append(self.loss_)
-        self.validation_scores_.append(np.nan)
         self.stopped_ = True
+        if not np.isnan(self.validation_scores_[-1]):  # it was the loss that is none
+            self.loss_ = np.nan
+            self.loss_curve_.append(self.loss_)
+            self.validation_scores_.append(np.nan)
         warnings.warn(f"{error}. The best weights so far are kept.", ConvergenceWarning, stacklevel=4)
 
-    def _hold_out(self, X: Any, y: Any, sample_weight: Any) -> tuple[Any, ...]:
-        """X, y and weights to train on, then those to validate with."""
-        X_val, y_val, weights_val = self._given
-        if X_val is not None:
-            accepted: Any = {"accept_sparse": ["csr", "csc"], "dtype": (np.float64, np.float32)}
-            X_val = validate_data(self, X_val, reset=False, **accepted)
-            return X, y, sample_weight, X_val, np.asarray(y_val), weights_val
-        stratify = y if is_classifier(self) and self.n_outputs_ == 1 else None
-        arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
-        parts = train_test_split(
-            *arrays, random_state=self._random_state, test_size=self.validation_fraction, stratify=stratify
-        )
-        train, held_out = parts[::2], parts[1::2]
-        if held_out[0].shape[0] < 2:
-            raise ValueError(
-                "The validation set is too small. Increase 'validation_fraction' or the size of your dataset."
-            )
-        held_out[1] = self._decoded(held_out[1])
-        return (*train, *held_out) if sample_weight is not None else (*train, None, *held_out, None)
+    def _check_members(self) -> None:
+        members = len(self._network_kept.networks)
+        if members != self.n_ensemble:
+            raise ValueError(f"n_ensemble is {self.n_ensemble}, but {members} are gone on with; fit a new estimator")
+
+    def _begin_record(self) -> None:
+        """Curves that a parameter which was changed since the last fit asks for."""
+        self.__dict__.setdefault("loss_curve_", [])
+        self.__dict__.setdefault("_no_improvement_count", 0)
+        if self.early_stopping and getattr(self, "validation_scores_", None) is None:
+            self.__dict__ |= {"validation_scores_": [], "best_validation_score_": -np.inf, "best_loss_": None}
+        if not self.early_stopping and getattr(self, "best_loss_", None) is None:
+            self.__dict__ |= {"validation_scores_": None, "best_validation_score_": None, "best_loss_": np.inf}
 
     def _rules(self) -> Any:
         """scikit-learn's optimizer, for its learning rate and its word on stopping; it is given no parameters."""
@@ -306,7 +258,9 @@ class CompiledMLP(ListenedTo, AskedMLP):
             raise ValueError("dropout, batch_norm and layer_norm need solver='adam' or 'sgd'; this is 'lbfgs'")
         if self.n_ensemble > 1:
             raise ValueError("n_ensemble needs solver='adam' or 'sgd'; this is 'lbfgs'")
-        network = self._adopt(np.dtype(np.float64)).network
+        kept = self._adopt(np.dtype(np.float64))
+        self._check_members()
+        network = kept.network
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
         with Listeners(self, X, y, sample_weight, 0):
             super()._fit_lbfgs(dense(X, network.dtype), self._network_targets(y, network), weights, *others)

@@ -48,6 +48,7 @@ class Penalty:
         self.loss_factor, gradient_factor = task.factors(network.widths[-1])
         self.alpha = alpha
         self.settings = np.array([gradient_factor, 0.0])
+        self.nothing = gradient_factor == 1 and not alpha  # is to do
         self.decay, self.tally = np.zeros_like(network.parameters), np.zeros_like(network.parameters)
         start = 0
         for layer in network.layers:
@@ -57,7 +58,7 @@ class Penalty:
 
     def calls(self, network: Network, counters: np.ndarray) -> list[Any]:
         """The kernel with its arrays by name, or nothing, where nothing is to do; `counters` are the plan's words."""
-        if self.settings[0] == 1 and not self.alpha:
+        if self.nothing:
             return []
         own = {"decay": self.decay, "tally": self.tally, "settings": self.settings, "counters": counters}
         return [(penalise_kernel, {"parameters": network.parameters, "gradients": network.gradients, **own})]
@@ -71,6 +72,8 @@ class Penalty:
 
         Slices begin at multiples of LINE, so each tally of an epoch lies as far behind one.
         """
+        if self.nothing:
+            return 0.0
         of_slices = self.tally[epoch::LINE]
         cost = 0.5 * float(of_slices.sum(dtype=np.float64))
         of_slices[:] = 0

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 import numpy as np
 import sklearn.neural_network
 from sklearn.metrics import d2_pinball_score
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
+from backpass import checks
 from backpass.estimators.mlp import CompiledMLP
 from backpass.estimators.parameters import OWN, init_of
 from backpass.estimators.tasks import REGRESSIONS, Task
@@ -66,7 +67,7 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **sklearn.neural_network.MLPRegressor._parameter_constraints,
         **CompiledMLP._parameter_constraints,
-        "loss": [StrOptions({*REGRESSIONS, "quantile"}), Loss, callable],
+        "loss": [StrOptions({*REGRESSIONS, "quantile"}), Loss, HasMethods(["forward", "backward"]), callable],
         "quantile": [Interval(Real, 0, 1, closed="neither"), list, tuple],
     }
 
@@ -76,21 +77,20 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
         if self.loss != "quantile":
             return ()
         several = isinstance(self.quantile, list | tuple)
-        return tuple(float(each) for each in (self.quantile if several else [self.quantile]))
+        listed = self.quantile if several else [self.quantile]
+        return tuple(checks.real(each, "quantile", low=0, high=1, open_low=True) for each in listed)
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         X, y = super()._validate_input(X, y, incremental, reset)
         if self.loss == "gamma" and not (y > 0).all():
             raise ValueError(f"y holds {y.min()}; amounts, which loss='gamma' is for, are above 0")
+        if len(self._quantiles) > 1 and y.ndim > 1:
+            raise ValueError(f"y has shape {y.shape}; several quantiles are of one target, (N,)")
         return X, self._encoded(y)
 
     def _encoded(self, y: Any) -> Any:
         outputs = len(self._quantiles)
-        if outputs < 2 or np.shape(y)[1:] == (outputs,):
-            return y
-        if np.ndim(y) > 1 and np.shape(y)[1] > 1:
-            raise ValueError(f"y has shape {np.shape(y)}; several quantiles are of one target, (N,)")
-        return np.repeat(np.reshape(y, (-1, 1)), outputs, axis=1)
+        return y if outputs < 2 else np.repeat(np.reshape(y, (-1, 1)), outputs, axis=1)
 
     def _decoded(self, y: np.ndarray) -> np.ndarray:
         return y[:, 0] if len(self._quantiles) > 1 else super()._decoded(y)
@@ -114,9 +114,9 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
             return super().score(X, y, sample_weight)
         return self._explained(y, self.predict(X), sample_weight)
 
-    def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        if self.loss != "quantile" or self.scoring is not None:
-            return super()._score(X, y, sample_weight)
+    def _default_score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        if self.loss != "quantile":
+            return super()._default_score(X, y, sample_weight)
         return self._explained(y, self._predict(X, check_input=False), sample_weight)
 
     def _explained(self, y: Any, predicted: np.ndarray, sample_weight: Any) -> float:

@@ -8,14 +8,21 @@ import numpy as np
 from sklearn.utils.multiclass import type_of_target
 
 
+def columns_of(y: Any) -> np.ndarray:
+    """y as an array; the rows of a list may hold words beside numbers, which then stay what they are."""
+    return np.asarray(y, dtype=object) if isinstance(y, list | tuple) else np.asarray(y)
+
+
 def is_several(y: Any) -> bool:
-    """Whether y has several columns, each one of several classes."""
-    if np.asarray(y).ndim != 2:
+    """Whether y has several columns, each one of several classes, and not 0 and 1, as of several labels."""
+    y = columns_of(y)
+    if y.ndim != 2 or y.shape[1] < 2:
         return False
     try:
-        return type_of_target(y) == "multiclass-multioutput"
+        kind = type_of_target(y.tolist() if y.dtype == object else y)
     except TypeError:  # columns of kinds that cannot be sorted together, words and numbers
         return True
+    return kind == "multiclass-multioutput" or (kind == "multilabel-indicator" and not np.isin(y, (0, 1)).all())
 
 
 class SeveralBinarizer:
@@ -31,23 +38,26 @@ class SeveralBinarizer:
 
     def fit(self, classes: Any) -> SeveralBinarizer:
         """Learn the classes of each column from all that it may hold."""
-        self.classes_ = [np.unique(np.asarray(each)) for each in classes]
+        self.classes_ = [np.unique(np.array(np.asarray(each).tolist())) for each in classes]
         return self
 
     def transform(self, y: Any) -> np.ndarray:
         """ValueError for another number of columns, or for a class that a column does not have."""
-        y = np.asarray(y)
+        y, parts = self.checked(y), []
+        for place, classes in enumerate(self.classes_):
+            parts.append(y[:, place, None] == classes)
+            unknown = ~parts[-1].any(axis=1)
+            if unknown.any():
+                found = y[unknown, place].tolist()[0]
+                raise ValueError(f"column {place} of y holds {found!r}; its classes are {classes.tolist()}")
+        return np.hstack(parts)
+
+    def checked(self, y: Any) -> np.ndarray:
+        """y (N, O) as an array. ValueError for another shape."""
+        y = columns_of(y)
         if y.ndim != 2 or y.shape[1] != len(self.classes_):
             raise ValueError(f"y has shape {y.shape}; {len(self.classes_)} columns are expected")
-        parts = []
-        for place, classes in enumerate(self.classes_):
-            column = y[:, place].astype(classes.dtype)
-            unknown = ~np.isin(column, classes)
-            if unknown.any():
-                found = column[unknown].tolist()[0]
-                raise ValueError(f"column {place} of y holds {found!r}; its classes are {classes.tolist()}")
-            parts.append(column[:, None] == classes)
-        return np.hstack(parts)
+        return y
 
     def inverse_transform(self, shares: np.ndarray) -> np.ndarray:
         """The class with the largest share in each column; of one dtype if all columns are, else objects."""

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import xlogy
+from scipy.special import logsumexp, xlogy
 
 from backpass.estimators.grouped import GroupedCrossentropy, GroupedSoftmax
 from backpass.fusions.fusion import Fusion
@@ -111,7 +111,7 @@ class Task:
         if self.out_activation == "logistic":
             return [Sigmoid()], BinaryCrossentropy()
         if self.out_activation == "softmax":
-            if len(self.classes) == 1:
+            if not self.classes:
                 return [Softmax()], CategoricalCrossentropy()
             return [], GroupedCrossentropy(self.classes)
         last: Layer = Exponential() if self.out_activation == "exp" else Linear()
@@ -128,6 +128,15 @@ class Task:
         if isinstance(loss, Fusion):
             raise ValueError(f"loss is {loss!r}, which takes no predictions; pass {loss.loss()!r}")
         return [last], loss
+
+    def log_likelihoods(self, logits: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Logarithm (N, O) of the probability of what each output should be, y as 0 and 1."""
+        logits = logits.astype(np.float64)
+        if self.out_activation == "logistic":
+            return y * logits - np.logaddexp(0, logits)
+        ends = np.cumsum(self.classes)[:-1]
+        groups = zip(np.split(logits, ends, axis=1), np.split(y, ends, axis=1), strict=True)
+        return np.column_stack([(z * of_group).sum(axis=1) - logsumexp(z, axis=1) for z, of_group in groups])
 
     def factors(self, outputs: int) -> tuple[float, float]:
         """What a Network's loss and its gradient are multiplied with, for M outputs."""

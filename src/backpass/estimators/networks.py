@@ -1,4 +1,4 @@
-"""The estimator's networks, what they are asked once they are trained, and what a pickle holds of them."""
+"""The networks behind an estimator: how they are made, what they are asked, and what a pickle holds of them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,10 @@ from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
 from backpass.losses.loss import Loss
 from backpass.network import Network
 
+OF_A_FIT = ("_given", "_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
 
-class AskedMLP(BaseMultilayerPerceptron):
+
+class NetworksMLP(BaseMultilayerPerceptron):
     """scikit-learn's multilayer perceptron with a Network, or several, behind `coefs_` and `intercepts_`."""
 
     def _kept(self, dtype: Any = None) -> Kept:
@@ -55,7 +57,7 @@ class AskedMLP(BaseMultilayerPerceptron):
             for name, place in (("coefs", 0), ("intercepts", 1)):
                 arrays = [np.stack([drawn[place] for drawn in layer]) for layer in zip(*members, strict=True)]
                 self.__dict__ |= {f"{name}_": arrays, f"_best_{name}": [each.copy() for each in arrays]}
-        for name in ("norms_", "_network_kept"):
+        for name in ("norms_", "_best_norms", "_network_kept"):
             self.__dict__.pop(name, None)
         if np.any(self.dropout):
             self._seed = checks.draw_seed(self._random_state)
@@ -64,13 +66,24 @@ class AskedMLP(BaseMultilayerPerceptron):
         """Targets as a loss takes them for so many outputs, from y (N, M) as scikit-learn has it; those go through."""
         if isinstance(loss, CategoricalCrossentropy) and y.ndim == 2:
             y = y.argmax(axis=1)
-        elif isinstance(loss, GroupedCrossentropy) and y.shape[1] > len(loss.classes):
+        elif isinstance(loss, GroupedCrossentropy) and y.dtype == bool:
             ends = np.cumsum(loss.classes)[:-1]
             y = np.column_stack([part.argmax(axis=1) for part in np.split(y, ends, axis=1)])
         return loss.targets(y, width, dtype, "y")
 
+    @staticmethod
+    def _logits(network: Network, X: np.ndarray) -> np.ndarray:
+        """What the last activation of a classifier is given, (N, M)."""
+        network = network._beside()
+        output = network.forward(X, training=False)
+        return output if isinstance(network.loss, GroupedCrossentropy) else network.layers[-1].inputs  # type: ignore[return-value]
+
     def _network_targets(self, y: np.ndarray, network: Network) -> np.ndarray:
         return self._targets(y, network.loss, network.widths[-1], network.dtype)
+
+    def _default_score(self, X: Any, y: Any, sample_weight: Any) -> float:
+        """What early stopping goes by where nothing is said."""
+        return super()._score(X, y, sample_weight=sample_weight)
 
     def _encoded(self, y: Any) -> Any:
         """y as `_fit_stochastic` gets it, from what a user passes."""
@@ -123,14 +136,14 @@ class AskedMLP(BaseMultilayerPerceptron):
 
     def __getstate__(self) -> dict[str, Any]:
         """No network, and the optimizer's state only where it may be gone on from: after partial_fit, or warm_start."""
-        left, best = {"_network_kept"}, {"_best_coefs", "_best_intercepts", "_best_norms"}
+        left, best = {*OF_A_FIT, "_network_kept"}, {"_best_coefs", "_best_intercepts", "_best_norms"}
         in_parts = self.__dict__.get("_trained_in_parts")
         if not self.warm_start and not in_parts:
             left.add("_movers")
         if not in_parts or not self.early_stopping:
             left |= best
         state = {name: value for name, value in super().__getstate__().items() if name not in left}
-        if in_parts and "_network_kept" in self.__dict__:
+        if "_movers" in state and "_network_kept" in self.__dict__:
             state["_trained"] = self._network_kept.network.trained
         return state
 

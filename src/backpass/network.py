@@ -20,6 +20,7 @@ from backpass import checks, figures, training
 from backpass.engine.chain import Chain
 from backpass.engine.loop import STEPS_TRAINED, WEIGHTS
 from backpass.engine.plan import Plan, PlanPool, empty
+from backpass.engine.threads import Helpers, available_cores
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion, fused
 from backpass.layers.layer import Layer
@@ -28,6 +29,8 @@ from backpass.layers.penalty import penalty, penalty_gradient
 from backpass.layers.view import View
 from backpass.losses.loss import Loss
 from backpass.losses.own import as_loss
+
+WORTH_HELPERS = 100_000_000  # multiplications of a prediction: some milliseconds, where starting threads takes a tenth
 
 
 class Network:
@@ -397,7 +400,7 @@ class Network:
         if kind == "gradient":
             plan.words[STEPS_TRAINED] = step - 1
             plan.words[WEIGHTS] = 0 if weights is None else weights.ctypes.data
-        if plan.run_on(plan.address, id(arrays)):
+        if plan.run_on(plan.address, id(arrays)) if plan.workers == 1 else Helpers(plan).run_on(id(arrays)):
             X = self.samples(arrays[0])  # raises where a number is not finite
             if kind != "predict":
                 self.targets(arrays[1], X)
@@ -426,7 +429,8 @@ class Network:
     def _plan(self, kind: str, rows: int, labels: bool) -> Plan:
         chain = self.chain(labels=labels, loss=kind != "predict")
         own = replace(chain, gradients=empty(self.gradients.size, self.dtype))  # threads may ask at once
-        return Plan(own, rows, kind)
+        much = rows * chain.multiplications >= WORTH_HELPERS
+        return Plan(own, rows, kind, workers=available_cores() if much else 1)
 
     # ------------------------------------------------------------------------------- what enters, and what is kept
 

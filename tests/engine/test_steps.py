@@ -2,18 +2,22 @@
 
 import ctypes
 import platform
+import threading
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import threadpoolctl
 
 import backpass as bp
+import backpass.network as network_module
 from backpass.engine import chain, loop
 from backpass.engine.kernels import compiler
 from backpass.engine.plan import Plan
-from backpass.engine.threads import Helpers
+from backpass.engine.threads import Helpers, available_cores
 from backpass.optimizers.optimizer import OPTIMIZERS
 from backpass.stepping import CompiledSteps
 
@@ -34,6 +38,10 @@ class MallocInfo(ctypes.Structure):
             "keep",
         )
     ]
+
+
+def blas_threads() -> list[int]:
+    return [each["num_threads"] for each in threadpoolctl.threadpool_info() if each["user_api"] == "blas"]
 
 
 def bytes_in_use() -> int:
@@ -145,6 +153,29 @@ def test_adding_up_the_partitions_in_slices_changes_no_bit(threads):
         return network.parameters.copy()
 
     np.testing.assert_array_equal(trained(), trained(clip_norm=1e9))  # which is done to all gradients, added up
+
+
+def test_helpers_of_a_large_prediction_or_gradient_change_no_bit_and_leave_nothing_behind(monkeypatch):
+    rng = np.random.RandomState(0)
+    X, y = rng.standard_normal((3000, 40)).astype(np.float32), rng.randint(0, 3, 3000)
+    asked = []
+    for worth in (10**12, 1000):
+        monkeypatch.setattr(network_module, "WORTH_HELPERS", worth)
+        network = classifier(40, 100, 3)
+        before = threading.active_count(), blas_threads()
+        asked.append([network.predict_proba(X), *network.gradient(X, y), network.evaluate(X, y)["loss"]])
+        workers = {plan.workers for free in network._plans.free.values() for plan in free}
+        assert workers == (
+            {1} if worth > 1000 else {min(available_cores(), network.chain(labels=True).partitions(3000))}
+        )
+        assert (threading.active_count(), blas_threads()) == before
+        with ThreadPoolExecutor(3) as pool:
+            for probabilities in pool.map(network.predict_proba, [X] * 6):
+                np.testing.assert_array_equal(probabilities, asked[0][0])
+        with pytest.raises(ValueError, match="nan in row 2900"):
+            network.predict(np.where(np.arange(3000)[:, None] == 2900, np.nan, X))
+    for one, two in zip(*asked, strict=True):
+        np.testing.assert_array_equal(one, two)
 
 
 def test_a_helper_moves_slices_too():

@@ -125,9 +125,9 @@ class Plan:
         self.set(has_targets=int(kind != "predict"), has_output=int(not backward))
         if backward:
             self.prepare_gradients(partitions)
-        if kind == "train":
+        if kind == "train" or self.workers > 1:
             self.run = NATIVE(loop.run.address())
-        else:
+        if kind != "train":
             self.run_on = NATIVE(loop.run_on.address())
 
     def buffer(self, shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -99,6 +99,14 @@ class Helpers:
         """Ask helpers only while there are two cores for each fit that runs."""
         self.plan.set(helpers=len(self.threads) if running_fits * 2 <= available_cores() else 0)
 
+    def run_on(self, arrays: int) -> int:
+        """Run a plan that is not for training, once."""
+        others = max(1, len(fits.running))  # this fit, maybe, or somebody's beside it
+        with fits.one_more(1), self:
+            self.start()
+            self.allow(others)
+            return self.plan.run_on(self.plan.address, arrays)
+
     def __enter__(self) -> Helpers:
         return self
 

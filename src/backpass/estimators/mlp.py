@@ -17,6 +17,7 @@ from sklearn.neural_network._multilayer_perceptron import BaseMultilayerPerceptr
 from sklearn.neural_network._stochastic_optimizers import AdamOptimizer, SGDOptimizer
 from sklearn.utils.metaestimators import available_if
 
+from backpass.engine.threads import fits
 from backpass.estimators.adam import EarlyEpsilonAdam
 from backpass.estimators.callbacks import ListenedTo, Listeners
 from backpass.estimators.epochs import (
@@ -262,7 +263,10 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         self._check_members()
         network = kept.network
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-        with Listeners(self, X, y, sample_weight, 0):
+        with (
+            Listeners(self, X, y, sample_weight, 0),
+            fits.one_more(1),
+        ):  # SciPy's steps are too short for BLAS's threads
             super()._fit_lbfgs(dense(X, network.dtype), self._network_targets(y, network), weights, *others)
         if not np.isfinite(self.loss_):
             raise ValueError(f"{NOT_FINITE} Here the loss of lbfgs became {self.loss_}; standardise X and y.")

@@ -60,9 +60,9 @@ class Chain:
 
     @property
     def slices(self) -> int:
-        """In how many pieces an optimizer moves the parameters."""
+        """In how many pieces an optimizer moves the parameters: a power of two, so that two threads do the same."""
         size = 0 if self.parameters is None else self.parameters.size
-        return max(1, min(MOST_SLICES, size // SLICE))
+        return 1 << (max(1, min(MOST_SLICES, size // SLICE)).bit_length() - 1)
 
     def block(self, rows: int) -> int:
         """Rows of a block."""

@@ -9,6 +9,7 @@ import numpy as np
 import sklearn.neural_network
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
+from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -19,6 +20,12 @@ from backpass.estimators.parameters import OWN, init_of
 from backpass.estimators.several import SeveralBinarizer, columns_of, is_several
 from backpass.estimators.tasks import Task
 from backpass.estimators.validation import ACCEPTED
+
+
+def one_hot(y: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Bool (N, C), or (N, 1) of two classes, as LabelBinarizer has it."""
+    columns = classes[1:] if len(classes) < 3 else classes
+    return y[:, None] == columns if len(columns) else np.zeros((len(y), 1), bool)
 
 
 class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
@@ -121,6 +128,12 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
 
     def _validate_input(self, X: Any, y: Any, incremental: bool, reset: bool) -> tuple[Any, Any]:
         known = hasattr(self, "classes_") and (self.warm_start or incremental)
+        if not known and isinstance(y, np.ndarray) and y.ndim == 1 and y.dtype.kind in "iubU" and len(y):
+            # the same as below, but that each of four looks at all of y would be a fiftieth of a small fit
+            X, y = validate_data(self, X, y, multi_output=True, reset=reset, **ACCEPTED)
+            self._label_binarizer = LabelBinarizer().fit(np.unique(y))
+            self.classes_ = self._label_binarizer.classes_
+            return X, one_hot(y, self._label_binarizer.classes_)
         if not (self._several if known else is_several(y)):
             return super()._validate_input(X, y, incremental, reset)
         X, y = validate_data(self, X, columns_of(y), multi_output=True, reset=reset, **ACCEPTED)

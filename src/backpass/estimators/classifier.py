@@ -69,6 +69,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
     """
 
     __init__ = init_of(sklearn.neural_network.MLPClassifier, class_weight=None, **OWN)  # type: ignore[assignment]
+    _label_binarizer: Any
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CompiledMLP._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],

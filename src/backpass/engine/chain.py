@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 MOST_PARTITIONS = 16
-CACHE_BYTES = 512 * 1024  # what the activations of a block may take: they stay in a core's second-level cache
+CACHE_BYTES = 768 * 1024  # what the activations of a block may take: they stay in a core's second-level cache of 1 MB
 SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
 WORTH_A_THREAD = 250_000  # multiplications: about 5 us, where handing them to another thread and back takes 2
 ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core

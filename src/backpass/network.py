@@ -68,6 +68,7 @@ class Network:
     """
 
     parameters, gradients = View(), View()
+    threads: int | None = None  # most threads of a large prediction or gradient; None: as many as BLAS has
     _checked: int
     _takes_all: bool
 
@@ -400,7 +401,11 @@ class Network:
         if kind == "gradient":
             plan.words[STEPS_TRAINED] = step - 1
             plan.words[WEIGHTS] = 0 if weights is None else weights.ctypes.data
-        if plan.run_on(plan.address, id(arrays)) if plan.workers == 1 else Helpers(plan).run_on(id(arrays)):
+        if (
+            plan.run_on(plan.address, id(arrays))
+            if plan.workers == 1
+            else Helpers(plan).run_on(id(arrays), self.threads)
+        ):
             X = self.samples(arrays[0])  # raises where a number is not finite
             if kind != "predict":
                 self.targets(arrays[1], X)

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.metrics import log_loss
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import backpass as bp
+from backpass.engine import threads
 from tests.estimators.pairs import data, fit, pair
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -248,6 +250,76 @@ class TestColumns:
                 fit(pair("multiclass", **parameters)[1], X, COLUMNS, sample_weight=np.ones(5))
         with pytest.raises(ValueError, match="sample_weight adds up to inf"):
             fit(pair("multiclass")[1], X, LABELS, sample_weight=np.full(150, 1e308))
+
+
+class TestSecondReading:
+    def test_a_column_that_holds_no_classes_is_refused(self):
+        words = np.array(["x", "y"])[LABELS % 2]
+        for column, message in (
+            (X[:, 0], "Unknown label type: continuous"),
+            (np.where(LABELS == 1, None, "z"), "column 1 of y holds words beside other kinds"),
+            ([7, *["z"] * 149], "column 1 of y holds words beside other kinds"),
+        ):
+            y = np.column_stack([words.astype(object), np.array(column, dtype=object)])
+            with pytest.raises(ValueError, match=message):
+                fit(pair("multiclass")[1], X, y)
+
+    def test_class_weights_count_in_the_validation_too(self):
+        y = np.where(LABELS == 2, 2, 0)
+        model = pair("multiclass", class_weight={0: 1.0, 2: 9.0}, early_stopping=True, scoring="loss", max_iter=3)[1]
+        fit(model, X, y, X_val=X, y_val=y)
+        wanted = log_loss(y, model.predict_proba(X), sample_weight=np.where(y == 2, 9.0, 1.0))
+        assert -model.best_validation_score_ == pytest.approx(wanted, rel=1e-9)
+        fit(clone(model), X, y, sample_weight=2.0)
+        with pytest.raises(ValueError, match="at least one non-zero"):
+            fit(
+                pair("multiclass", early_stopping=True, scoring="loss")[1],
+                X,
+                y,
+                X_val=X,
+                y_val=y,
+                sample_weight_val=0 * y,
+            )
+
+    def test_later_classes_are_compared_whole_and_a_column_of_classes_is_one(self):
+        model = pair("multiclass")[1].partial_fit(X, COLUMNS, classes=[[0, 1, 2], [0, 1, 2, 3]])
+        for wrong in ([[0, 1, 2]], [7, 8]):
+            with pytest.raises(ValueError, match="not the same as on last call"):
+                model.partial_fit(X, COLUMNS, classes=wrong)
+        one = pair("multiclass")[1]
+        for _ in range(2):
+            one.partial_fit(X, LABELS, classes=np.array([[0], [1], [2]]))
+        assert one.classes_.tolist() == [0, 1, 2]
+
+    def test_limits_on_threads_hold_for_large_predictions_and_lbfgs(self, monkeypatch):
+        started = []
+        monkeypatch.setattr(threads.Helpers, "start", lambda self: started.append(self.plan.workers))
+        monkeypatch.setattr("backpass.network.WORTH_HELPERS", 1000)
+        samples = np.random.RandomState(0).standard_normal((2000, 6))
+        model = bp.MLPRegressor(hidden_layer_sizes=50, max_iter=2, random_state=0)
+        fit(model, samples, samples[:, 0])
+        started.clear()
+        with threadpool_limits(1):
+            model.predict(samples)
+            fit(clone(model).set_params(solver="lbfgs"), samples, samples[:, 0])
+        fit(clone(model).set_params(solver="lbfgs", n_threads=1), samples, samples[:, 0])
+        assert started == []
+        model.predict(samples)
+        assert len(started) == (threads.available_cores() > 1)
+
+    def test_a_limit_that_somebody_lifts_during_a_fit_stays_lifted(self):
+        def now():
+            return [each["num_threads"] for each in threadpool_info() if each["user_api"] == "blas"]
+
+        before = now()
+        limit = threadpool_limits(1, "blas")
+
+        class Lifting:
+            def on_epoch_end(self, epoch, figures):
+                limit.restore_original_limits()
+
+        fit(pair("one", max_iter=2)[1].set_callbacks(Lifting()), *TARGETS)
+        assert now() == before
 
 
 class TestLosses:

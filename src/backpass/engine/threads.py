@@ -32,6 +32,7 @@ class Fits:
         self.running: dict[object, int] = {}  # BLAS's threads as each fit wants them
         self.blas: Any = None
         self.before: Any = None  # the limit that knows how many threads there were before the first fit
+        self.had: list[int] = []  # how many these were
 
     def apply(self) -> None:
         import threadpoolctl
@@ -45,12 +46,24 @@ class Fits:
             cython_blas()  # threadpoolctl finds only libraries that are loaded
             self.blas = threadpoolctl.ThreadpoolController().select(user_api="blas")
         if self.running:
+            self.had = self.had if self.before else self.now()
             limit = self.blas.limit(limits=min(self.running.values()))
-            self.before = self.before or limit
+            self.before, self.limited = self.before or limit, self.now()
         elif self.before:
-            self.before.restore_original_limits()
+            if self.now() == self.limited:  # else somebody else has set or lifted a limit meanwhile
+                self.before.restore_original_limits()
             self.before = None
         yield_charge(force=True)
+
+    def now(self) -> list[int]:
+        return [library["num_threads"] for library in self.blas.info()]
+
+    def allowed(self) -> int:
+        """Threads that BLAS has, or had before the fits that run: what the user, joblib or the environment leave."""
+        with self.lock:
+            if not self.before:
+                self.apply()
+            return min(available_cores(), *(self.had if self.before else self.now()))
 
     @contextmanager
     def one_more(self, blas_threads: int) -> Iterator[None]:
@@ -99,8 +112,10 @@ class Helpers:
         """Ask helpers only while there are two cores for each fit that runs."""
         self.plan.set(helpers=len(self.threads) if running_fits * 2 <= available_cores() else 0)
 
-    def run_on(self, arrays: int) -> int:
-        """Run a plan that is not for training, once."""
+    def run_on(self, arrays: int, threads: int | None) -> int:
+        """Run a plan that is not for training, once, with at most so many threads. None: as many as BLAS has."""
+        if (threads or fits.allowed()) < 2:
+            return self.plan.run_on(self.plan.address, arrays)
         others = max(1, len(fits.running))  # this fit, maybe, or somebody's beside it
         with fits.one_more(1), self:
             self.start()

@@ -76,13 +76,18 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
     }
 
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> MLPClassifier:
-        if self.class_weight is not None:
-            if incremental and isinstance(self.class_weight, str):
-                raise ValueError("class_weight='balanced' needs all of y; for partial_fit pass a dict of class: weight")
-            check_consistent_length(y, sample_weight)
-            by_class = compute_sample_weight(self.class_weight, y)
-            sample_weight = by_class if sample_weight is None else by_class * np.asarray(sample_weight)
+        if incremental and isinstance(self.class_weight, str):
+            raise ValueError("class_weight='balanced' needs all of y; for partial_fit pass a dict of class: weight")
+        sample_weight = self._weighed(y, sample_weight)
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+
+    def _weighed(self, y: Any, sample_weight: Any) -> Any:
+        if self.class_weight is None:
+            return sample_weight
+        if np.ndim(sample_weight) > 0:
+            check_consistent_length(y, sample_weight)
+        by_class = compute_sample_weight(self.class_weight, y)
+        return by_class if sample_weight is None else by_class * np.asarray(sample_weight)
 
     @available_if(lambda model: model._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -105,13 +110,16 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
 
         Raises ValueError for what `fit` refuses.
         """
+        if isinstance(classes, np.ndarray) and classes.shape[1:] == (1,):
+            classes = classes[:, 0]
         several = isinstance(classes, list | tuple | np.ndarray) and len(classes) > 0 and np.ndim(classes[0]) == 1
         first = not hasattr(self, "classes_")
-        if several:
-            binarizer = SeveralBinarizer().fit(classes)
-            if first:
-                self._label_binarizer, self.classes_ = binarizer, binarizer.classes_
-            elif not self._several or not all(map(np.array_equal, self.classes_, binarizer.classes_)):
+        if several and first:
+            self._label_binarizer = SeveralBinarizer().fit(classes)
+            self.classes_ = self._label_binarizer.classes_
+        elif classes is not None and self._several:
+            given = SeveralBinarizer().fit(classes).classes_ if several else []
+            if len(given) != len(self.classes_) or not all(map(np.array_equal, self.classes_, given)):
                 raise ValueError(
                     f"`classes={classes!r}` is not the same as on last call to partial_fit, was: {self.classes_!r}"
                 )

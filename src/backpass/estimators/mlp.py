@@ -262,6 +262,7 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         kept = self._adopt(np.dtype(np.float64))
         self._check_members()
         network = kept.network
+        network.threads = self.n_threads or threads_allowed()
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
         with (
             Listeners(self, X, y, sample_weight, 0),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.utils.multiclass import type_of_target
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 
 def columns_of(y: Any) -> np.ndarray:
@@ -19,7 +19,8 @@ def is_several(y: Any) -> bool:
     if y.ndim != 2 or y.shape[1] < 2:
         return False
     try:
-        kind = type_of_target(y.tolist() if y.dtype == object else y)
+        with np.errstate(invalid="ignore"):  # of NaN, which is told by those who come next
+            kind = type_of_target(y.tolist() if y.dtype == object else y)
     except TypeError:  # columns of kinds that cannot be sorted together, words and numbers
         return True
     return kind == "multiclass-multioutput" or (kind == "multilabel-indicator" and not np.isin(y, (0, 1)).all())
@@ -38,8 +39,17 @@ class SeveralBinarizer:
 
     def fit(self, classes: Any) -> SeveralBinarizer:
         """Learn the classes of each column from all that it may hold."""
-        self.classes_ = [np.unique(np.array(np.asarray(each).tolist())) for each in classes]
+        self.classes_ = [self.classes_of(each, place) for place, each in enumerate(classes)]
         return self
+
+    @staticmethod
+    def classes_of(column: Any, place: int) -> np.ndarray:
+        """Sorted. ValueError for numbers that are no classes, and for words beside what are none."""
+        values = np.asarray(column).tolist()
+        if len({isinstance(value, str) for value in values}) > 1 or None in values:
+            raise ValueError(f"column {place} of y holds words beside other kinds; make all of them words, or numbers")
+        check_classification_targets(values)
+        return np.unique(np.array(values))
 
     def transform(self, y: Any) -> np.ndarray:
         """ValueError for another number of columns, or for a class that a column does not have."""

@@ -57,7 +57,7 @@ class ValidatedMLP(NetworksMLP):
             y_val = self._checked_y(y_val)
             check_consistent_length(X_val, y_val)
             weights_val = None if weights_val is None else _check_sample_weight(weights_val, X_val)
-            return X, y, sample_weight, X_val, y_val, weights_val
+            return X, y, sample_weight, X_val, y_val, self._weighed(y_val, weights_val)
         stratify = y if is_classifier(self) and self.n_outputs_ == 1 else None
         arrays = [X, y] if sample_weight is None else [X, y, sample_weight]
         parts = train_test_split(
@@ -68,6 +68,10 @@ class ValidatedMLP(NetworksMLP):
             raise ValueError(TOO_SMALL)
         held_out[1] = self._decoded(held_out[1])
         return (*train, *held_out) if sample_weight is not None else (*train, None, *held_out, None)
+
+    def _weighed(self, y: Any, sample_weight: Any) -> Any:
+        """The weights of samples, with those of their classes."""
+        return sample_weight
 
     def _checked_y(self, y: Any) -> Any:
         """y_val as `_score` takes it. ValueError for another number of columns than y has."""
@@ -91,6 +95,8 @@ class ValidatedMLP(NetworksMLP):
 
     def _validation_loss(self, X: Any, y: Any, sample_weight: Any) -> float:
         """The loss of the mean of the networks' outputs; of classes from logits, exact where probabilities round."""
+        if sample_weight is not None and not np.any(sample_weight):
+            raise ValueError("Sample weights must contain at least one non-zero number.")
         task, networks = self._task(), self._kept().networks
         y = y.reshape(len(y), -1)
         if not is_classifier(self):

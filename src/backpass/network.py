@@ -20,7 +20,7 @@ from backpass import checks, figures, training
 from backpass.engine.chain import Chain
 from backpass.engine.loop import STEPS_TRAINED, WEIGHTS
 from backpass.engine.plan import Plan, PlanPool, empty
-from backpass.engine.threads import Helpers, available_cores
+from backpass.engine.threads import available_cores, run_on
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion, fused
 from backpass.layers.layer import Layer
@@ -401,11 +401,8 @@ class Network:
         if kind == "gradient":
             plan.words[STEPS_TRAINED] = step - 1
             plan.words[WEIGHTS] = 0 if weights is None else weights.ctypes.data
-        if (
-            plan.run_on(plan.address, id(arrays))
-            if plan.workers == 1
-            else Helpers(plan).run_on(id(arrays), self.threads)
-        ):
+        alone = plan.workers == 1
+        if plan.run_on(plan.address, id(arrays)) if alone else run_on(plan, id(arrays), self.threads):
             X = self.samples(arrays[0])  # raises where a number is not finite
             if kind != "predict":
                 self.targets(arrays[1], X)

@@ -19,6 +19,7 @@ from backpass.stepping import CompiledSteps, Steps, WalkedSteps, remedy
 if TYPE_CHECKING:
     from backpass.network import Network
 
+BETWEEN = 0.1  # seconds between two words on progress
 SCALE = "standardise the inputs and targets"
 
 
@@ -148,6 +149,11 @@ def fit(
     return telling.history
 
 
+def says_stop(answer: Any) -> bool:
+    """Whether what a callback returned ends the training: True does, a number that counts as true does not."""
+    return isinstance(answer, bool | np.bool_) and bool(answer)
+
+
 class Telling:
     """What happens between steps: the history, validation, callbacks."""
 
@@ -176,10 +182,10 @@ class Telling:
                 history.validation.append(self.network.evaluate(*self.validation_data))
             figures = history.figures(-1)
             answers = [call(history.epochs, figures) for call in self.after_epoch]
-        history.stopped = any(isinstance(answer, bool | np.bool_) and bool(answer) for answer in answers)
+        history.stopped = any(map(says_stop, answers))
 
     def progress(self, done: float, loss: float) -> None:
-        if self.by_clock and (time.perf_counter() - self.told > 0.1 or done >= 1 or self.history.stopped):
+        if self.by_clock and (time.perf_counter() - self.told > BETWEEN or done >= 1 or self.history.stopped):
             self.told = time.perf_counter()
             for call in self.by_clock:
                 call(done, self.history.epochs, self.epochs, loss)

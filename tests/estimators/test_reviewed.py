@@ -50,12 +50,15 @@ class TestValidation:
             ("columns", COLUMNS[:, :1], "2 columns are expected"),
             ("columns", COLUMNS[:5], "inconsistent numbers of samples"),
             ("one", np.column_stack([TARGETS[1]] * 2), "y_val has 2 columns; y has 1"),
+            ("several", TARGETS[1], "y_val has 1 columns; y has 3"),
         ],
     )
     @pytest.mark.parametrize("scoring", [None, "loss"])
     def test_y_val_is_looked_at_as_y_is(self, kind, y_val, message, scoring):
-        samples, y = {"multiclass": (X, WORDS), "columns": (X, COLUMNS), "one": TARGETS}[kind]
-        model = pair("one" if kind == "one" else "multiclass", early_stopping=True, scoring=scoring)[1]
+        samples, y = {"multiclass": (X, WORDS), "columns": (X, COLUMNS), "one": TARGETS, "several": data("several")}[
+            kind
+        ]
+        model = pair(kind if kind in ("one", "several") else "multiclass", early_stopping=True, scoring=scoring)[1]
         with pytest.raises(ValueError, match=message):
             fit(model, samples, y, X_val=samples, y_val=y_val)
 
@@ -304,6 +307,8 @@ class TestSecondReading:
             fit(clone(model).set_params(solver="lbfgs"), samples, samples[:, 0])
         fit(clone(model).set_params(solver="lbfgs", n_threads=1), samples, samples[:, 0])
         assert started == []
+        plan = model._network_kept.network._plan("predict", 2000, False)
+        assert [threads.Helpers(plan, most).workers for most in (None, 1, 99)] == [plan.workers, 1, plan.workers]
         with threadpool_limits(2, "blas"):  # whatever other tests have left
             model.predict(samples)
         assert len(started) == (threads.available_cores() > 1)

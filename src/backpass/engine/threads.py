@@ -33,6 +33,7 @@ class Fits:
         self.blas: Any = None
         self.before: Any = None  # the limit that knows how many threads there were before the first fit
         self.had: list[int] = []  # how many these were
+        self.limited: list[int] = []  # and how many this limit has left
 
     def apply(self) -> None:
         import threadpoolctl
@@ -63,7 +64,7 @@ class Fits:
         with self.lock:
             if not self.before:
                 self.apply()
-            return min(available_cores(), *(self.had if self.before else self.now()))
+            return min([available_cores(), *(self.had if self.before else self.now())])
 
     @contextmanager
     def one_more(self, blas_threads: int) -> Iterator[None]:
@@ -92,8 +93,9 @@ if hasattr(os, "register_at_fork"):
 class Helpers:
     """Threads that help with a plan, from `start` to the end of the `with`."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, plan: Plan, most: int | None = None):
         self.plan = plan
+        self.workers = min(plan.workers, most or plan.workers)
         self.threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -103,7 +105,7 @@ class Helpers:
         def help_out(worker: int) -> None:
             plan.run(plan.address, worker)
 
-        for worker in range(1, plan.workers):
+        for worker in range(1, self.workers):
             thread = threading.Thread(target=help_out, args=(worker,), daemon=True)
             thread.start()
             self.threads.append(thread)
@@ -112,16 +114,6 @@ class Helpers:
         """Ask helpers only while there are two cores for each fit that runs."""
         self.plan.set(helpers=len(self.threads) if running_fits * 2 <= available_cores() else 0)
 
-    def run_on(self, arrays: int, threads: int | None) -> int:
-        """Run a plan that is not for training, once, with at most so many threads. None: as many as BLAS has."""
-        if (threads or fits.allowed()) < 2:
-            return self.plan.run_on(self.plan.address, arrays)
-        others = max(1, len(fits.running))  # this fit, maybe, or somebody's beside it
-        with fits.one_more(1), self:
-            self.start()
-            self.allow(others)
-            return self.plan.run_on(self.plan.address, arrays)
-
     def __enter__(self) -> Helpers:
         return self
 
@@ -129,3 +121,15 @@ class Helpers:
         self.plan.words[loop.STOP] = 1
         for thread in self.threads:
             thread.join()
+
+
+def run_on(plan: Plan, arrays: int, threads: int | None) -> int:
+    """Run a plan that is not for training, once, with at most so many threads. None: as many as BLAS has."""
+    helpers = Helpers(plan, threads or fits.allowed())
+    if helpers.workers < 2:
+        return plan.run_on(plan.address, arrays)
+    others = max(1, len(fits.running))  # this fit, maybe, or somebody's beside it
+    with fits.one_more(1), helpers:
+        helpers.start()
+        helpers.allow(others)
+        return plan.run_on(plan.address, arrays)

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any, Self
 
-import numpy as np
 from sklearn.callback import CallbackSupportMixin
 
 from backpass.optimizers.schedules import Schedule
-
-BETWEEN = 0.1  # seconds between two words on progress
+from backpass.training import BETWEEN, says_stop
 
 
 class Ours:
@@ -43,7 +41,7 @@ class Ours:
             if done >= 1 or time.perf_counter() - self.told > BETWEEN:
                 self.told = time.perf_counter()
                 self.callback.on_progress(done, estimator.n_iter_, context.parent.max_subtasks, estimator.loss_)
-        return isinstance(answer, bool | np.bool_) and bool(answer)
+        return says_stop(answer)
 
 
 class ListenedTo(CallbackSupportMixin):
@@ -74,7 +72,7 @@ class Listeners:
     """Those of one fit, told of it from `with` to its end, and of each epoch."""
 
     def __init__(self, model: Any, X: Any, y: Any, sample_weight: Any, epochs: int):
-        self.model, self.here = model, bool(getattr(model, "_skl_callbacks", ()))
+        self.here = bool(getattr(model, "_skl_callbacks", ()))
         self.context = model._init_callback_context(max_subtasks=epochs)
         # asked for only by callbacks that want it; a fitted copy holds what is in `coefs_` then
         self.given: dict[str, Any] = {

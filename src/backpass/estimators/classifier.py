@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 import sklearn.neural_network
@@ -70,6 +70,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
 
     __init__ = init_of(sklearn.neural_network.MLPClassifier, class_weight=None, **OWN)  # type: ignore[assignment]
     _label_binarizer: Any
+    classes_: Any
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **CompiledMLP._parameter_constraints,
         "class_weight": [None, dict, list, StrOptions({"balanced"})],
@@ -142,7 +143,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
             X, y = validate_data(self, X, y, multi_output=True, reset=reset, **ACCEPTED)
             self._label_binarizer = LabelBinarizer().fit(np.unique(y))
             self.classes_ = self._label_binarizer.classes_
-            return X, one_hot(y, self._label_binarizer.classes_)
+            return X, one_hot(y, self.classes_)
         if not (self._several if known else is_several(y)):
             return super()._validate_input(X, y, incremental, reset)
         X, y = validate_data(self, X, columns_of(y), multi_output=True, reset=reset, **ACCEPTED)
@@ -168,7 +169,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
 
     def _predict(self, X: Any, check_input: bool = True) -> np.ndarray:
         output = self._forward_pass_fast(X, check_input=check_input)
-        kind, classes = self._label_binarizer.y_type_, cast("np.ndarray", self.classes_)
+        kind, classes = self._label_binarizer.y_type_, self.classes_
         if kind == "multiclass":
             return classes.take(output.argmax(axis=1))
         if kind == "binary" and len(classes) == 2:
@@ -185,7 +186,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
         probabilities = super().predict_proba(X)
         if not self._several:
             return probabilities
-        return np.split(probabilities, np.cumsum([len(each) for each in self.classes_])[:-1], axis=1)
+        return self._label_binarizer.columns(probabilities)
 
     def predict_log_proba(self, X: Any) -> Any:
         """Their logarithms."""

@@ -12,6 +12,7 @@ output[:, g] are the columns of group g.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,11 @@ from backpass.engine.kernels import helper, kernel, log
 from backpass.fusions.fusion import Fusion
 from backpass.layers.layer import Layer
 from backpass.layers.softmax import take_exponentials
+
+
+def groups(matrix: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    """The columns of each group, of so many columns each."""
+    return np.split(matrix, np.cumsum(sizes)[:-1], axis=1)
 
 
 @helper

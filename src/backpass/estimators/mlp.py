@@ -128,7 +128,7 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         most = 1 if incremental else self.max_iter
         order = Order(samples, self.shuffle, min(most, networks[0].parameters.size))
         kind = CompiledEpochs if networks[0].compiled else WalkedEpochs
-        given = dense(X, networks[0].dtype), self._network_targets(y, networks[0])
+        given = dense(X, networks[0].dtype), self._targets(y, networks[0])
         members = [
             kind(
                 network,
@@ -197,7 +197,8 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
                     f"{what} did not improve more than tol={self.tol:f} for {self.n_iter_no_change} consecutive epochs."
                 )
                 self.stopped_ = self._optimizer.trigger_stopping(message, self.verbose)
-                self._no_improvement_count = 0 if incremental or not self.stopped_ else self._no_improvement_count
+                if incremental or not self.stopped_:
+                    self._no_improvement_count = 0
             if self.stopped_ or told_to_stop or incremental:
                 return
         warnings.warn(
@@ -264,11 +265,9 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         network = kept.network
         network.threads = self.n_threads or threads_allowed()
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-        with (
-            Listeners(self, X, y, sample_weight, 0),
-            fits.one_more(1),
-        ):  # SciPy's steps are too short for BLAS's threads
-            super()._fit_lbfgs(dense(X, network.dtype), self._network_targets(y, network), weights, *others)
+        # SciPy's own products are too short for BLAS's threads
+        with Listeners(self, X, y, sample_weight, 0), fits.one_more(1):
+            super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
         if not np.isfinite(self.loss_):
             raise ValueError(f"{NOT_FINITE} Here the loss of lbfgs became {self.loss_}; standardise X and y.")
 
@@ -281,7 +280,7 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         kept = self._adopt()
         kept.unpack(packed_coef_inter)
         network, task = kept.network, self._task()
-        targets = self._network_targets(y, network)
+        targets = self._targets(y, network)
         total = float(X.shape[0] if sample_weight is None else sample_weight.sum())
         loss, gradient = 0.0, np.zeros_like(network.parameters)
         for piece, rows in blocks(X, network.dtype):

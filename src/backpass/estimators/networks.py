@@ -12,12 +12,12 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from backpass import checks
 from backpass.estimators.epochs import blocks, dense
-from backpass.estimators.grouped import GroupedCrossentropy
+from backpass.estimators.grouped import GroupedCrossentropy, groups
 from backpass.estimators.kept import Kept
 from backpass.estimators.recipe import Recipe
-from backpass.estimators.tasks import Task, softmax_layer
+from backpass.estimators.tasks import Task
+from backpass.fusions.fusion import Fusion
 from backpass.losses.categorical_crossentropy import CategoricalCrossentropy
-from backpass.losses.loss import Loss
 from backpass.network import Network
 
 OF_A_FIT = ("_given", "_callback_fit_ctx", "_skl_callbacks_to_teardown", "_parent_callback_ctx")
@@ -62,24 +62,22 @@ class NetworksMLP(BaseMultilayerPerceptron):
         if np.any(self.dropout):
             self._seed = checks.draw_seed(self._random_state)
 
-    def _targets(self, y: np.ndarray, loss: Loss, width: int, dtype: Any) -> np.ndarray:
-        """Targets as a loss takes them for so many outputs, from y (N, M) as scikit-learn has it; those go through."""
+    @staticmethod
+    def _targets(y: np.ndarray, network: Network) -> np.ndarray:
+        """Targets as the network takes them, from y (N, M) as scikit-learn has it; those go through."""
+        loss = network.loss
         if isinstance(loss, CategoricalCrossentropy) and y.ndim == 2:
             y = y.argmax(axis=1)
         elif isinstance(loss, GroupedCrossentropy) and y.dtype == bool:
-            ends = np.cumsum(loss.classes)[:-1]
-            y = np.column_stack([part.argmax(axis=1) for part in np.split(y, ends, axis=1)])
-        return loss.targets(y, width, dtype, "y")
+            y = np.column_stack([part.argmax(axis=1) for part in groups(y, loss.classes)])
+        return loss.targets(y, network.widths[-1], network.dtype, "y")
 
     @staticmethod
     def _logits(network: Network, X: np.ndarray) -> np.ndarray:
         """What the last activation of a classifier is given, (N, M)."""
         network = network._beside()
         output = network.forward(X, training=False)
-        return output if isinstance(network.loss, GroupedCrossentropy) else network.layers[-1].inputs  # type: ignore[return-value]
-
-    def _network_targets(self, y: np.ndarray, network: Network) -> np.ndarray:
-        return self._targets(y, network.loss, network.widths[-1], network.dtype)
+        return output if isinstance(network.loss, Fusion) else network.layers[-1].inputs  # type: ignore[return-value]
 
     def _default_score(self, X: Any, y: Any, sample_weight: Any) -> float:
         """What early stopping goes by where nothing is said."""
@@ -167,14 +165,15 @@ def mean_output(networks: Sequence[Network], X: Any) -> np.ndarray:
 
 def gradients_of(network: Network, X: np.ndarray) -> np.ndarray:
     """Gradient (N, M, D) of each output by each number that goes in."""
-    output, ending = network.forward(X, training=False), softmax_layer(network.loss)
-    for layer in ending:
-        output = layer.forward(output)
+    output, layers = network.forward(X, training=False), [*network.layers]
+    if isinstance(network.loss, Fusion):  # which takes logits
+        layers.append(network.loss.layer())
+        output = layers[-1].forward(output)
     gradients = np.empty((len(X), output.shape[1], X.shape[1]), network.dtype)
     for place in range(output.shape[1]):
         dvalues = np.zeros_like(output)
         dvalues[:, place] = 1
-        for layer in reversed([*network.layers, *ending]):
+        for layer in reversed(layers):
             dvalues = layer.walk_back(dvalues)
         gradients[:, place] = dvalues
     return gradients

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from backpass.estimators.grouped import groups
+
 
 def columns_of(y: Any) -> np.ndarray:
     """y as an array; the rows of a list may hold words beside numbers, which then stay what they are."""
@@ -69,10 +71,13 @@ class SeveralBinarizer:
             raise ValueError(f"y has shape {y.shape}; {len(self.classes_)} columns are expected")
         return y
 
+    def columns(self, shares: np.ndarray) -> list[np.ndarray]:
+        """Those (N, C) of each column's classes, of shares (N, C_1 + ... + C_O)."""
+        return groups(shares, list(map(len, self.classes_)))
+
     def inverse_transform(self, shares: np.ndarray) -> np.ndarray:
         """The class with the largest share in each column; of one dtype if all columns are, else objects."""
-        ends = np.cumsum([len(classes) for classes in self.classes_])[:-1]
-        parts = np.split(shares, ends, axis=1)
-        columns = [classes[part.argmax(axis=1)] for classes, part in zip(self.classes_, parts, strict=True)]
+        parts = zip(self.classes_, self.columns(shares), strict=True)
+        columns = [classes[part.argmax(axis=1)] for classes, part in parts]
         kinds = {column.dtype.kind for column in columns}
         return np.column_stack(columns if len(kinds) == 1 else [column.astype(object) for column in columns])

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp, xlogy
 
-from backpass.estimators.grouped import GroupedCrossentropy, GroupedSoftmax
+from backpass.estimators.grouped import GroupedCrossentropy, groups
 from backpass.fusions.fusion import Fusion
 from backpass.layers.exponential import Exponential
 from backpass.layers.layer import Layer
@@ -134,9 +134,8 @@ class Task:
         logits = logits.astype(np.float64)
         if self.out_activation == "logistic":
             return y * logits - np.logaddexp(0, logits)
-        ends = np.cumsum(self.classes)[:-1]
-        groups = zip(np.split(logits, ends, axis=1), np.split(y, ends, axis=1), strict=True)
-        return np.column_stack([(z * of_group).sum(axis=1) - logsumexp(z, axis=1) for z, of_group in groups])
+        pairs = zip(groups(logits, self.classes), groups(y, self.classes), strict=True)
+        return np.column_stack([(z * of_group).sum(axis=1) - logsumexp(z, axis=1) for z, of_group in pairs])
 
     def factors(self, outputs: int) -> tuple[float, float]:
         """What a Network's loss and its gradient are multiplied with, for M outputs."""
@@ -154,8 +153,3 @@ class Task:
         rest = xlogy(y, y) - y if self.loss == "poisson" else -np.log(y) - 1
         of_outputs = np.average(rest, axis=0, weights=weights)
         return float(of_outputs.sum() if self.loss == "poisson" else of_outputs.mean())
-
-
-def softmax_layer(loss: Loss) -> list[Layer]:
-    """What stands behind the layers of a network whose loss takes logits."""
-    return [GroupedSoftmax(loss.settings)] if isinstance(loss, GroupedCrossentropy) else []

@@ -77,7 +77,7 @@ class ValidatedMLP(NetworksMLP):
         """y_val as `_score` takes it. ValueError for another number of columns than y has."""
         y = check_array(y, ensure_2d=False, dtype="numeric", input_name="y_val")
         columns = 1 if y.ndim == 1 else y.shape[1]
-        wanted = 1 if y.ndim == 1 and self.n_outputs_ != 1 else self._decoded(np.empty((1, self.n_outputs_))).size
+        wanted = self._decoded(np.empty((1, self.n_outputs_))).size
         if columns != wanted:
             raise ValueError(f"y_val has {columns} columns; y has {wanted}")
         return y
@@ -101,7 +101,7 @@ class ValidatedMLP(NetworksMLP):
         y = y.reshape(len(y), -1)
         if not is_classifier(self):
             loss = networks[0].loss
-            targets = self._network_targets(y, networks[0])
+            targets = self._targets(y, networks[0])
             mean = loss.calculate(self._forward_pass_fast(X, check_input=False), targets, sample_weight)
             return task.factors(targets.shape[1])[0] * mean + task.constant(targets, sample_weight)
         of_samples = np.empty(len(y))

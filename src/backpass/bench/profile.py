@@ -75,7 +75,7 @@ def parts(plan: Plan) -> list[Part]:
     found = []
     for address, count, often in (
         (plan.words[loop.TABLE] + 8 * loop.WORKER_WORDS, plan.words[loop.CALLS], blocks),
-        (plan.words[loop.ADD], min(1, word["PARTITIONS"] - 1), word["PARTITIONS"] - 1),
+        (plan.words[loop.ADD], int(plan.words[loop.ADD] > 0), word["PARTITIONS"] - 1),
         (plan.words[loop.FINISH], plan.words[loop.FINISH_COUNT], 1),
         (plan.words[loop.SLICE_RECORDS], plan.words[loop.SLICE_COUNT], word["SLICES"]),
     ):

@@ -10,7 +10,7 @@ from backpass.engine.kernels.arithmetic import (
     normal_tail_ratio,
     tanh,
 )
-from backpass.engine.kernels.calls import flat
+from backpass.engine.kernels.calls import flat, scratch
 from backpass.engine.kernels.compiler import Kernel, Vector, elementwise, exact_helper, helper, kernel
 from backpass.engine.kernels.matrix import (
     add_column_sums,
@@ -19,7 +19,7 @@ from backpass.engine.kernels.matrix import (
     multiply_right_transposed,
 )
 from backpass.engine.kernels.random import random_bits, random_bits_32
-from backpass.engine.kernels.segments import back_through, bias_and, scratch
+from backpass.engine.kernels.segments import back_through, bias_and
 
 __all__ = [
     "Kernel",

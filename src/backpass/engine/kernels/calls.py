@@ -12,6 +12,7 @@ import numpy as np
 from backpass.engine.kernels.compiler import FIRST_ARGUMENT, MOST_ARGUMENTS, WORDS_PER_ARGUMENT, helper, raw_kernel
 
 RECORD_WORDS = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * MOST_ARGUMENTS
+SCRATCH = 2048
 
 
 def call(record: int) -> int:  # type: ignore[empty-body]
@@ -37,6 +38,11 @@ def zero_bytes(target: int, size: int) -> None:
 def flat(array: np.ndarray) -> np.ndarray:
     """A matrix's memory as one row, for loops that do not care where its rows end."""
     return array.reshape(-1)
+
+
+def scratch(matrix: np.ndarray) -> np.ndarray:
+    """SCRATCH numbers of the matrix's dtype on the stack. They end with the function that asks for them."""
+    return np.empty(SCRATCH, matrix.dtype)
 
 
 def local_record() -> int:  # type: ignore[empty-body]

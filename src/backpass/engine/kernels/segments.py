@@ -10,17 +10,10 @@ what differs from column to column (a bias, a column's sum) lies ready for a who
 
 from __future__ import annotations
 
-import numpy as np
-
 from backpass.engine.kernels.calls import flat
 from backpass.engine.kernels.compiler import helper
 
 SEGMENT = 64
-
-
-def scratch(matrix: np.ndarray) -> np.ndarray:
-    """2 * SEGMENT numbers of the matrix's dtype on the stack. They end with their caller: call it in the kernel."""
-    return np.empty(2 * SEGMENT, matrix.dtype)
 
 
 @helper

@@ -18,7 +18,7 @@ from backpass.engine.kernels import Kernel
 from backpass.engine.kernels.compiler import COUNT_STEP, COUNTER_WORDS
 from backpass.engine.plan import Plan
 from backpass.engine.shuffling import order_of
-from backpass.engine.threads import Helpers, fits
+from backpass.engine.threads import Helpers, Quicker, fits
 from backpass.layers.penalty import add_penalty_kernel
 from backpass.optimizers.optimizer import Optimizer
 
@@ -109,17 +109,16 @@ class Steps:
 
     def advance_a_while(self, goal: int) -> None:
         """Make steps towards this one for about CHUNK_SECONDS."""
-        begun, goal = self.made, min(self.made + self.chunk, goal)
-        if self.seconds:
-            self.worth_helpers(self.seconds)
+        begun, goal = self.made, min(self.made + self.next_chunk(), goal)
         start = time.perf_counter()
         self.advance(goal)
         self.seconds = (time.perf_counter() - start) / (goal - begun)
         # at most twice as many as before: the last batch of an epoch may be a short one
         self.chunk = min(2 * self.chunk, max(1, int(CHUNK_SECONDS / max(self.seconds, 1e-9))))
 
-    def worth_helpers(self, seconds: float) -> None:
-        """Told how long a step takes, before each advance."""
+    def next_chunk(self) -> int:
+        """How many steps to make before the clock is read again."""
+        return self.chunk
 
     def note(self, made: int) -> None:
         """Take down how far the training has come."""
@@ -160,7 +159,7 @@ class CompiledSteps(Steps):
     """The engine's: compiled code is entered once for each advance."""
 
     def prepare(self, X, targets, batch, shuffle, weights, threads, out, calls):  # type: ignore[no-untyped-def]
-        self.threads = threads
+        self.threads, self.quicker = threads, Quicker()
         targets = self.network.effective(targets)
         chain = self.network.chain(labels=targets.ndim == 1)
         plan = self.plan = Plan(chain, batch, "train", workers=threads, gather=shuffle)
@@ -196,9 +195,12 @@ class CompiledSteps(Steps):
         self.context.close()
         super().__exit__(*error)
 
-    def worth_helpers(self, seconds: float) -> None:
-        if not self.helpers.threads and (self.total - self.made) * seconds > HELPERS_PAY_AFTER:
+    def next_chunk(self) -> int:
+        if self.helpers.threads:
+            self.quicker.next(self.seconds)
+        elif (self.total - self.made) * self.seconds > HELPERS_PAY_AFTER:
             self.helpers.start()
+        return max(1, self.chunk // 8) if self.quicker.trying else self.chunk
 
     def skip_to(self, made: int) -> None:
         super().skip_to(made)
@@ -206,7 +208,7 @@ class CompiledSteps(Steps):
 
     def advance(self, goal: int) -> None:
         plan, rates = self.plan, self.rates(goal)
-        self.helpers.allow(len(fits.running))
+        self.helpers.allow(len(fits.running), self.quicker.helped)
         plan.set(last_step=goal, rates=0 if rates is None else rates.ctypes.data, rates_first=self.made)
         try:
             plan.run(plan.address, 0)

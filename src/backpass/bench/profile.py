@@ -72,10 +72,11 @@ def parts(plan: Plan) -> list[Part]:
     names = {kernel.addresses[dtype.char]: kernel.name for kernel in ALL if dtype.char in kernel.addresses}
     word = {name: int(plan.words[getattr(loop, name)]) for name in ("PARTITIONS", "ROWS", "BLOCK", "SLICES")}
     blocks = word["PARTITIONS"] * -(-(word["ROWS"] // word["PARTITIONS"]) // word["BLOCK"])
+    calls = (plan.words[loop.TABLE_BYTES] // 8 - loop.WORKER_WORDS) // RECORD_WORDS  # products included
     found = []
     for address, count, often in (
-        (plan.words[loop.TABLE] + 8 * loop.WORKER_WORDS, plan.words[loop.CALLS], blocks),
-        (plan.words[loop.ADD], int(plan.words[loop.ADD] > 0), word["PARTITIONS"] - 1),
+        (plan.words[loop.TABLE] + 8 * loop.WORKER_WORDS, calls, blocks),
+        (plan.words[loop.ADDS], plan.words[loop.ADD_COUNT], word["PARTITIONS"] - 1),
         (plan.words[loop.FINISH], plan.words[loop.FINISH_COUNT], 1),
         (plan.words[loop.SLICE_RECORDS], plan.words[loop.SLICE_COUNT], word["SLICES"]),
     ):

@@ -6,6 +6,10 @@ the layers, the loss, backward in reverse. The partitions' gradients are added u
 on all gradients, penalties and clipping, and at last the optimizer and the moving average of the weights, which go
 through the parameters in *slices*.
 
+Large weights are cut by their rows instead, for what one core has written is slow for another to read. The walk then
+stops in front of their products, and goes on when all of these are made: it is a row of *stages*, with one block for
+each partition.
+
 How all this is cut depends on sizes only. Which thread does a piece is decided by who is free (`share_out`), so
 one thread or two give the same bits, and a thread that is kept from its core by another process holds up nobody: the
 others take what it has not begun (docs/decisions/0002).
@@ -70,15 +74,23 @@ from backpass.engine.shuffling import shuffle
     OUT_ROW_BYTES,
     TABLE,  # address of worker 0's part of the table
     TABLE_BYTES,  # size of a worker's part
-    CALLS,  # how many calls of the table to walk
+    CALLS,  # how many calls of the table to walk; records of products may follow
+    STAGES,  # address of the stages, and how many
+    STAGE_COUNT,
+    FROM,  # the present one: for WALK the first call and the one behind the last, for MULTIPLY the first record and how
+    TO,  # many a piece has
+    APART,  # 1: parts of the table belong to partitions instead of workers, for there are products
     PATCHES,  # address of the words that change from block to block
     PATCH_COUNT,
     GRADIENTS,  # address of the first partition's gradients: the network's own
     MORE_GRADIENTS,  # of the second partition's and those behind it
     GRADIENT_BYTES,
+    CLEARED,  # address of pairs, first byte and bytes: what of the gradients each partition has its own of
+    CLEARED_COUNT,
     LOSSES,  # address of the partitions' losses (float64)
     EPOCH_LOSSES,  # address of the sum of loss x weight of each epoch
-    ADD,  # address of the record that adds a partition's gradients to the network's, or 0: slices do that
+    ADDS,  # address of the records that add a partition's gradients to the network's
+    ADD_COUNT,  # how many: as many as CLEARED_COUNT, or 0: slices do that
     FINISH,  # address of the records that finish a step: penalties, clipping, the optimizer ...
     FINISH_COUNT,
     FINISH_COUNTERS,  # address of the counters that they see
@@ -89,7 +101,7 @@ from backpass.engine.shuffling import shuffle
     RATES_FIRST,  # the step that the first of them is for
     LEARNING_RATE,  # address of the learning rate in the optimizer's settings
     STATUS,
-    WORK,  # what is shared out now, WALK or MOVE
+    WORK,  # what is shared out now: WALK, MULTIPLY or MOVE
     PIECES,  # and into how many pieces
     ORDERS,  # address of what each worker is to do: a record of `do_piece`
     ORDER_OF_ALL,  # address of a record of `do_all`
@@ -98,14 +110,14 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(54)
+) = range(62)
 # Words that threads share lie a cache line apart.
-CLAIM, DONE, STOP = 64, 80, 96
-PLAN_WORDS = 112
+CLAIM, DONE, STOP = 80, 96, 112
+PLAN_WORDS = 128
 
 EVALUATE, GRADIENT, TRAIN = range(3)
 FINE, NOT_FINITE, FAILED = range(3)
-WALK, MOVE = range(2)  # partitions, slices
+WALK, MULTIPLY, MOVE = range(3)  # partitions, rows of weights, slices
 
 # An order, a cache line: address of the kernel that carries it out, of the plan, the worker, the piece.
 (ORDER_KERNEL, ORDER_PLAN, ORDER_WORKER, ORDER_PIECE) = range(4)
@@ -116,6 +128,8 @@ WORKER_WORDS = 8
 # A patch: word of the worker's part, what its address follows, and how far behind.
 PATCH_WORDS = 3
 INPUT, TARGET, OUTPUT, GRADIENT_OF = range(4)
+
+STAGE_WORDS = 3  # WALK or MULTIPLY, FROM, TO
 
 PIECE_BITS = 16
 PIECE_MASK = (1 << PIECE_BITS) - 1
@@ -140,9 +154,8 @@ def weight_of(plan, row):  # type: ignore[no-untyped-def]
 
 
 @helper
-def walk_block(plan, worker, gradients, first, rows, total_weight):  # type: ignore[no-untyped-def]
-    """Walk the table of calls for rows [first, first + rows) of the order; returns their share of the loss."""
-    table = plan[TABLE] + worker * plan[TABLE_BYTES]
+def begin_block(plan, table, gradients, first, rows, total_weight):  # type: ignore[no-untyped-def]
+    """Make this part of the table ready for rows [first, first + rows) of the order."""
     own = integers_at(table, WORKER_WORDS)
     if plan[ORDER] != 0:
         bring_rows(plan, own, first, rows)
@@ -152,6 +165,8 @@ def walk_block(plan, worker, gradients, first, rows, total_weight):  # type: ign
     output = plan[OUT] + first * plan[OUT_ROW_BYTES] if plan[OUT] != 0 else own[OWN_OUT]
 
     words = integers_at(table, plan[TABLE_BYTES] // 8)
+    for record in range(WORKER_WORDS, words.size, RECORD_WORDS):
+        words[record + 1] = rows
     patches = integers_at(plan[PATCHES], PATCH_WORDS * plan[PATCH_COUNT])
     for patch in range(0, patches.size, PATCH_WORDS):
         follows = patches[patch + 1]
@@ -169,16 +184,20 @@ def walk_block(plan, worker, gradients, first, rows, total_weight):  # type: ign
     for row in range(rows):
         scales[row] = (weight_of(plan, first + row) if plan[WEIGHTS] != 0 else 1.0) / total_weight
 
-    failed = 0
-    for index in range(plan[CALLS]):
-        record = WORKER_WORDS + index * RECORD_WORDS
-        words[record + 1] = rows
-        failed |= call(table + 8 * record)
-    if failed != 0:
-        plan[STATUS] = FAILED
+
+@helper
+def call_all(plan, table, first, end):  # type: ignore[no-untyped-def]
+    for index in range(first, end):
+        note(plan, call(table + 8 * (WORKER_WORDS + index * RECORD_WORDS)))
+
+
+@helper
+def loss_of_block(plan, table, rows):  # type: ignore[no-untyped-def]
+    """Its share of the batch's loss."""
+    own = integers_at(table, WORKER_WORDS)
     loss = 0.0
     if plan[Y] != 0:
-        sample_losses = floats_at(own[SAMPLE_LOSSES], rows)
+        scales, sample_losses = floats_at(own[SCALES], rows), floats_at(own[SAMPLE_LOSSES], rows)
         for row in range(rows):
             # a sample of weight 0 is as good as absent, even where its loss is infinite
             loss += scales[row] * sample_losses[row] if scales[row] != 0 else 0.0
@@ -187,22 +206,38 @@ def walk_block(plan, worker, gradients, first, rows, total_weight):  # type: ign
 
 @helper
 def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
-    """Loss and gradients of one partition of the present batch, block by block."""
+    """Loss and gradients of one partition of the present batch, block by block, or the present stage of its one."""
     losses = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)
     total_weight = losses[plan[PARTITIONS]]
     gradients = plan[GRADIENTS]
     if partition > 0:
         gradients = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
-    if plan[MODE] != EVALUATE:
-        zero_bytes(gradients, plan[GRADIENT_BYTES])
+    begins, ends = plan[FROM] == 0, plan[TO] == plan[CALLS]
+    if begins:
+        losses[partition] = 0.0
+        if plan[MODE] != EVALUATE:
+            cleared = integers_at(plan[CLEARED], 2 * plan[CLEARED_COUNT])
+            for part in range(0, cleared.size, 2):
+                zero_bytes(gradients + cleared[part], cleared[part + 1])
     first = plan[ROWS] * partition // plan[PARTITIONS]
     rows = plan[ROWS] * (partition + 1) // plan[PARTITIONS] - first
     blocks = (rows + plan[BLOCK] - 1) // plan[BLOCK]
-    loss = 0.0
+    table = plan[TABLE] + (partition if plan[APART] == 1 else worker) * plan[TABLE_BYTES]
     for block in range(blocks):
         begin, end = rows * block // blocks, rows * (block + 1) // blocks
-        loss += walk_block(plan, worker, gradients, plan[FIRST] + first + begin, end - begin, total_weight)
-    losses[partition] = loss
+        if begins:
+            begin_block(plan, table, gradients, plan[FIRST] + first + begin, end - begin, total_weight)
+        call_all(plan, table, plan[FROM], plan[TO])
+        if ends:
+            losses[partition] += loss_of_block(plan, table, end - begin)
+
+
+@helper
+def multiply_piece(plan, piece):  # type: ignore[no-untyped-def]
+    """The products of some rows of large weights with what all partitions have for them."""
+    for partition in range(plan[PARTITIONS]):
+        first = plan[FROM] + piece * plan[TO]
+        call_all(plan, plan[TABLE] + partition * plan[TABLE_BYTES], first, first + plan[TO])
 
 
 @helper
@@ -230,6 +265,8 @@ def do_piece(address: int, unused: int) -> None:
     plan = integers_at(order[ORDER_PLAN], PLAN_WORDS)
     if plan[WORK] == WALK:
         walk_partition(plan, order[ORDER_WORKER], order[ORDER_PIECE])
+    elif plan[WORK] == MULTIPLY:
+        multiply_piece(plan, order[ORDER_PIECE])
     else:
         move_slice(plan, order[ORDER_PIECE])
 
@@ -311,15 +348,20 @@ def walk_batch(plan):  # type: ignore[no-untyped-def]
         for row in range(plan[FIRST], plan[FIRST] + plan[ROWS]):
             total_weight += weight_of(plan, row)
     losses[partitions] = total_weight if total_weight > 0 else 1.0
-    all_of(plan, WALK, partitions)
+    stages = integers_at(plan[STAGES], STAGE_WORDS * plan[STAGE_COUNT])
+    for stage in range(0, stages.size, STAGE_WORDS):
+        plan[FROM], plan[TO] = stages[stage + 1], stages[stage + 2]
+        all_of(plan, stages[stage], partitions)
     loss = 0.0
     for partition in range(partitions):
         loss += losses[partition]
-    if plan[ADD] != 0:
-        add = integers_at(plan[ADD], RECORD_WORDS)
-        for partition in range(1, partitions):
-            add[FIRST_ARGUMENT + WORDS_PER_ARGUMENT] = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
-            call(plan[ADD])
+    cleared = integers_at(plan[CLEARED], 2 * plan[ADD_COUNT])
+    for partition in range(1, partitions):
+        for part in range(plan[ADD_COUNT]):
+            add = plan[ADDS] + part * 8 * RECORD_WORDS
+            more = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES] + cleared[2 * part]
+            integers_at(add, RECORD_WORDS)[FIRST_ARGUMENT + WORDS_PER_ARGUMENT] = more
+            call(add)
     return loss
 
 

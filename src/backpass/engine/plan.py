@@ -8,21 +8,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
+from itertools import chain as joined
 from typing import Any
 
 import numpy as np
 
 from backpass.engine import loop
 from backpass.engine.chain import Chain
-from backpass.engine.kernels import Vector, elementwise, flat, kernel
+from backpass.engine.kernels import (
+    Vector,
+    elementwise,
+    flat,
+    kernel,
+    multiply,
+    multiply_left_transposed,
+    multiply_right_transposed,
+)
 from backpass.engine.kernels.calls import RECORD_WORDS
-from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
+from backpass.engine.kernels.compiler import (
+    COUNT_ROW,
+    COUNTER_WORDS,
+    FIRST_ARGUMENT,
+    NATIVE,
+    WORDS_PER_ARGUMENT,
+    Kernel,
+)
 from backpass.layers.view import View
 
 ALIGNMENT = 64  # bytes
 LINE = 64  # parameters, of which slices have a multiple: no two threads write into one cache line
+BACKWARD = ("gradient", "train")
 MOST_KEPT = 8  # sizes for which a network keeps its plans
 
 
@@ -46,6 +63,33 @@ def add_kernel(gradients, more: Vector):  # type: ignore[no-untyped-def]
         gradients[i] += more[i]  # type: ignore[index]
 
 
+# Products of some rows of large weights. What is given of `inputs` and `dinputs` begins inside their rows.
+
+
+@kernel
+def part_kernel(inputs, weights, output):  # type: ignore[no-untyped-def]
+    multiply(inputs, weights, output, False)
+
+
+@kernel
+def add_rows_kernel(inputs, output):  # type: ignore[no-untyped-def]
+    """output += inputs"""
+    numbers, sums = flat(inputs), flat(output)
+    for i in range(sums.size):
+        sums[i] += numbers[i]
+
+
+@kernel
+def dweights_kernel(counters, inputs, dvalues, dweights):  # type: ignore[no-untyped-def]
+    """Of the first rows of a batch, or added."""
+    multiply_left_transposed(inputs, dvalues, dweights, counters[COUNT_ROW] > 0)
+
+
+@kernel
+def dinputs_kernel(dvalues, weights, dinputs):  # type: ignore[no-untyped-def]
+    multiply_right_transposed(dvalues, weights, dinputs, False)
+
+
 def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
     """Uninitialised memory that begins on a cache line."""
     shape = (shape,) if isinstance(shape, int) else shape
@@ -64,9 +108,15 @@ class Place:
     columns: int
     follows: int | None = None
 
+    def from_byte(self, more: int) -> Place:
+        return replace(self, address=self.address + more)
+
     @staticmethod
     def of(array: np.ndarray) -> Place:
         return Place(array.ctypes.data, array.shape[0], array.shape[1] if array.ndim == 2 else 1)
+
+
+Call = tuple[Kernel, dict[str, Place]]
 
 
 class Plan:
@@ -87,7 +137,7 @@ class Plan:
     def __init__(self, chain: Chain, rows: int, kind: str, *, workers: int = 1, gather: bool = False):
         self.chain = chain
         self.rows = rows
-        backward = kind in ("gradient", "train")
+        backward = kind in BACKWARD
         self.words = empty(loop.PLAN_WORDS, np.int64)
         self.words[:] = 0
         self.address = self.words.ctypes.data
@@ -100,17 +150,27 @@ class Plan:
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
-        tables = [self.table(block, kind, gather) for _ in range(workers)]
-        table = self.buffer((workers, len(tables[0])), np.int64)
+        self.partitions = partitions
+        sizes = (sum(map(math.prod, layer.parameter_shapes().values())) for layer in chain.layers)
+        self.offsets = list(accumulate(sizes, initial=0))  # of each layer's parameters, which begin with its weights
+        self.large = chain.large(rows) if backward and partitions > 1 else []
+        block = -(-rows // partitions) if self.large else block
+        tables = [self.table(block, kind, gather) for _ in range(partitions if self.large else workers)]
+        table = self.buffer((len(tables), len(tables[0])), np.int64)
         table[:] = tables
+        stages = self.buffer((len(self.stages), loop.STAGE_WORDS), np.int64)
+        stages[:] = self.stages
         patches = self.buffer((len(self.patches), loop.PATCH_WORDS), np.int64)
         patches[:] = self.patches
         self.set(
             partitions=partitions,
             block=block,
             table=table.ctypes.data,
-            table_bytes=table.nbytes // workers,
-            calls=(len(tables[0]) - loop.WORKER_WORDS) // RECORD_WORDS,
+            table_bytes=table.nbytes // len(tables),
+            calls=self.calls,
+            stages=stages.ctypes.data,
+            stage_count=len(stages),
+            apart=int(bool(self.large)),
             patches=patches.ctypes.data,
             patch_count=len(patches),
             losses=self.losses.ctypes.data,
@@ -124,7 +184,7 @@ class Plan:
         self.set(orders=orders.ctypes.data, order_of_all=orders[-1].ctypes.data)
         self.set(has_targets=int(kind != "predict"), has_output=int(not backward))
         if backward:
-            self.prepare_gradients(partitions)
+            self.prepare_gradients()
         if kind == "train" or self.workers > 1:
             self.run = NATIVE(loop.run.address())
         if kind != "train":
@@ -139,18 +199,27 @@ class Plan:
         for name, value in fields.items():
             self.words[getattr(loop, name.upper())] = value
 
-    def prepare_gradients(self, partitions: int) -> None:
-        gradients, parameters = self.chain.gradients, self.chain.parameters
+    def prepare_gradients(self) -> None:
+        """Gradients of each partition, of all parameters but large weights."""
+        gradients, itemsize = self.chain.gradients, self.chain.dtype.itemsize
         assert gradients is not None
-        assert parameters is not None
-        more = self.buffer((max(1, partitions - 1), gradients.size), self.chain.dtype)
+        more = self.buffer((max(1, self.partitions - 1), gradients.size), self.chain.dtype)
+        self.partial = [more[partition] for partition in range(self.partitions - 1)]
+        large = [(self.offsets[index], self.offsets[index] + self.large_gradients(index).size) for index in self.large]
+        ends = [0, *joined.from_iterable(large), gradients.size]
+        own = [slice(first, end) for first, end in zip(ends[::2], ends[1::2], strict=True) if first < end]
+        cleared = self.buffer((len(own), 2), np.int64)
+        cleared[:] = [(itemsize * part.start, itemsize * (part.stop - part.start)) for part in own]
+        adds = [(add_kernel, {"gradients": gradients[part], "more": more[0][part]}) for part in own]
         self.set(
             gradients=gradients.ctypes.data,
             more_gradients=more.ctypes.data,
             gradient_bytes=gradients.nbytes,
-            add=self.records_alone([(add_kernel, {"gradients": gradients, "more": more[0]})]),
+            cleared=cleared.ctypes.data,
+            cleared_count=len(own),
+            adds=self.records_alone(adds),
+            add_count=len(own),
         )
-        self.partial = [more[partition] for partition in range(partitions - 1)]
 
     def records_alone(self, calls: Sequence[tuple[Kernel, dict[str, np.ndarray]]]) -> int:
         """Records outside the table, one behind the other; the address of the first."""
@@ -167,10 +236,10 @@ class Plan:
         while whole and whole[-1][0].elementwise:
             alike.insert(0, whole.pop())
         assert self.chain.parameters is not None
-        if not whole:  # then the partitions' gradients are added up slice by slice, too
+        if not whole and not self.large:  # then the partitions' gradients are added up slice by slice, too
             gradients = self.chain.gradients
             alike = [*((add_kernel, {"gradients": gradients, "more": more}) for more in self.partial), *alike]
-            self.set(add=0)
+            self.set(add_count=0)
         size, slices = self.chain.parameters.size, self.chain.slices if alike else 1
         ends = [LINE * (size * piece // slices // LINE) for piece in range(slices)] + [size]
         pieces = []
@@ -200,10 +269,10 @@ class Plan:
         return words
 
     def table(self, block: int, kind: str, gather: bool) -> list[int]:
-        """One worker's part: its header, then the records of all calls in their order."""
+        """One worker's part, or one partition's: its header, the records of all calls in their order, of products."""
         chain, dtype = self.chain, self.chain.dtype
         loss = chain.loss
-        self.patches = []
+        self.patches, self.stages = [], []
         widths = list(chain.widths)
         counters = self.buffer(COUNTER_WORDS, np.int64)
         scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)
@@ -214,9 +283,19 @@ class Plan:
         header = [array.ctypes.data for array in (own_x, own_y, own_out, counters, scales, sample_losses)]
         words = header + [0] * (loop.WORKER_WORDS - len(header))
         shared = {"counters": Place.of(counters)}
+        products: list[Call] = []
 
         def add(made: Kernel, owner: Any, **places: Place) -> None:
             words.extend(self.record(made, shared | places, owner, len(words)))
+
+        def calls() -> int:
+            return (len(words) - loop.WORKER_WORDS) // RECORD_WORDS
+
+        def multiply_first(pieces: list[list[Call]]) -> None:
+            """Before the next call."""
+            begin = self.stages[-2][2] if self.stages else 0  # the last of them multiplies
+            self.stages += [loop.WALK, begin, calls()], [loop.MULTIPLY, len(products), len(pieces[0])]
+            products.extend(call for piece in pieces for call in piece)
 
         # Forward. A fused loss takes the logits and writes the probabilities, so that these are the plan's output.
         fused = loss is not None and "output" in loss.forward_kernel.arguments
@@ -229,35 +308,96 @@ class Plan:
             buffer = Place.of(self.buffer((0 if last else block, widths[index + 1]), dtype))
             flowing.append(Place(0, 0, widths[index + 1], loop.OUTPUT) if last else buffer)
             saved.append(Place.of(self.buffer((block, layer.saved_width(widths[index])), dtype)))
-            add(layer.forward_kernel, layer, inputs=flowing[index], output=flowing[-1], saved=saved[index])
-        if loss is None:
-            return words
-        predictions = flowing[-1]
-        output = Place(0, 0, widths[-1], loop.OUTPUT)
-        target = Place(0, 0, target_width, loop.TARGET)
-        targets = {"labels" if chain.labels else "y_true": target}
-        losses = {"scales": Place.of(scales), "sample_losses": Place.of(sample_losses)}
-        forward = loss.labels_forward_kernel if chain.labels else loss.forward_kernel
-        add(forward, loss, inputs=predictions, y_pred=predictions, output=output, **targets, **losses)
-        if kind == "evaluate":
-            return words
+            places = {"inputs": flowing[index], "output": flowing[-1], "saved": saved[index]}
+            if index in self.large:
+                more = [self.buffer((block, widths[index + 1]), dtype) for _ in range(self.partitions - 1)]
+                sums = [flowing[-1], *map(Place.of, more)]
+                multiply_first(self.forward_products(index, flowing[index], sums))
+                for part in sums[1:]:
+                    add(add_rows_kernel, None, inputs=part, output=sums[0])
+                places["weights"] = Place(0, 0, widths[index + 1])
+            add(layer.forward_kernel, layer, **places)
 
-        # Backward. Two buffers take turns: what a layer gets from the right, and what it hands to the left.
-        turns = [self.buffer((block, max(widths)), dtype) for _ in range(2)]
-        dvalues = Place(turns[0].ctypes.data, 0, widths[-1])
-        back = loss.labels_backward_kernel if chain.labels else loss.backward_kernel
-        add(back, loss, dvalues=output if fused else predictions, dinputs=dvalues, **targets, **losses)
-        offset = sum(math.prod(shape) for layer in chain.layers for shape in layer.parameter_shapes().values())
-        for index in reversed(range(len(chain.layers))):
-            layer = chain.layers[index]
-            dinputs = Place(turns[(len(chain.layers) - index) % 2].ctypes.data, 0, widths[index] if index else 0)
-            places = {"inputs": flowing[index], "output": flowing[index + 1], "saved": saved[index]}
-            for name, shape in reversed(layer.parameter_shapes().items()):
-                offset -= math.prod(shape)
-                places[f"d{name}"] = Place(offset * dtype.itemsize, shape[0], shape[-1], loop.GRADIENT_OF)
-            add(layer.backward_kernel, layer, dvalues=dvalues, dinputs=dinputs, **places)
-            dvalues = dinputs
+        if loss is not None:
+            predictions = flowing[-1]
+            output = Place(0, 0, widths[-1], loop.OUTPUT)
+            target = Place(0, 0, target_width, loop.TARGET)
+            targets = {"labels" if chain.labels else "y_true": target}
+            losses = {"scales": Place.of(scales), "sample_losses": Place.of(sample_losses)}
+            forward = loss.labels_forward_kernel if chain.labels else loss.forward_kernel
+            add(forward, loss, inputs=predictions, y_pred=predictions, output=output, **targets, **losses)
+
+        if kind in BACKWARD:
+            # Two buffers take turns: what a layer gets from the right, and what it hands to the left.
+            turns = [self.buffer((block, max(widths)), dtype) for _ in range(2)]
+            dvalues = Place(turns[0].ctypes.data, 0, widths[-1])
+            back = loss.labels_backward_kernel if chain.labels else loss.backward_kernel
+            add(back, loss, dvalues=output if fused else predictions, dinputs=dvalues, **targets, **losses)
+            for index in reversed(range(len(chain.layers))):
+                layer, offset = chain.layers[index], self.offsets[index]
+                dinputs = Place(turns[(len(chain.layers) - index) % 2].ctypes.data, 0, widths[index] if index else 0)
+                places = {"inputs": flowing[index], "output": flowing[index + 1], "saved": saved[index]}
+                places |= {"dvalues": dvalues, "dinputs": dinputs}
+                for name, shape in layer.parameter_shapes().items():
+                    places[f"d{name}"] = Place(offset * dtype.itemsize, shape[0], shape[-1], loop.GRADIENT_OF)
+                    offset += math.prod(shape)
+                if index in self.large:
+                    nothing = {"dweights": Place(0, 0, widths[index + 1]), "dinputs": Place(0, 0, 0)}
+                    add(layer.backward_kernel, layer, **(places | nothing))
+                    multiply_first(self.backward_products(index, places))
+                else:
+                    add(layer.backward_kernel, layer, **places)
+                dvalues = dinputs
+
+        self.calls = calls()
+        for stage in self.stages[1::2]:
+            stage[1] += self.calls  # records of products follow the calls
+        if not self.stages or self.stages[-2][2] < self.calls:
+            self.stages.append([loop.WALK, self.stages[-2][2] if self.stages else 0, self.calls])
+        for made, places in products:
+            add(made, None, **places)
         return words
+
+    def cuts(self, index: int) -> list[tuple[int, int]]:
+        """First row and the one behind the last of each piece of a layer's weights: one for each partition."""
+        D = self.chain.widths[index]
+        return list(pairwise(D * piece // self.partitions for piece in range(self.partitions + 1)))
+
+    def forward_products(self, index: int, inputs: Place, sums: Sequence[Place]) -> list[list[Call]]:
+        """For each piece of a layer's weights its part of inputs @ weights."""
+        weights, itemsize = self.chain.layers[index].weights, self.chain.dtype.itemsize
+        return [
+            [
+                (
+                    part_kernel,
+                    {
+                        "inputs": inputs.from_byte(first * itemsize),
+                        "weights": Place.of(weights[first:end]),
+                        "output": out,
+                    },
+                )
+            ]
+            for (first, end), out in zip(self.cuts(index), sums, strict=True)
+        ]
+
+    def backward_products(self, index: int, places: dict[str, Place]) -> list[list[Call]]:
+        """For each piece of a layer's weights its rows of dweights, and its columns of dinputs."""
+        layer, itemsize, pieces = self.chain.layers[index], self.chain.dtype.itemsize, []
+        inputs, dsums = (places[name] for name in layer.backward_kernel.factors)
+        dweights = self.large_gradients(index)
+        for first, end in self.cuts(index):
+            rows = {"inputs": inputs.from_byte(first * itemsize), "dweights": Place.of(dweights[first:end])}
+            pieces.append([(dweights_kernel, rows | {"dvalues": dsums})])
+            if index > 0:
+                dinputs, weights = places["dinputs"].from_byte(first * itemsize), Place.of(layer.weights[first:end])
+                pieces[-1].append((dinputs_kernel, {"dvalues": dsums, "weights": weights, "dinputs": dinputs}))
+        return pieces
+
+    def large_gradients(self, index: int) -> np.ndarray:
+        """The network's dweights of a layer."""
+        D, M = self.chain.layers[index].parameter_shapes()["weights"]
+        begin = self.offsets[index]
+        return self.chain.gradients[begin : begin + D * M].reshape(D, M)
 
     def point_at(self, X: np.ndarray, y: np.ndarray | None = None, out: np.ndarray | None = None) -> None:
         """Set the data of the next run: X (N, D), targets, and where the last layer's output goes."""

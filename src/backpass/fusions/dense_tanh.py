@@ -8,7 +8,7 @@ Backward                                    dvalues = dL/d output, (N, M)
     dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
 """
 
-from backpass.engine.kernels import back_through, bias_and, helper, kernel, multiply, scratch
+from backpass.engine.kernels import back_through, bias_and, dweights_of, helper, kernel, multiply, scratch
 from backpass.engine.kernels import tanh as tanh_of
 from backpass.fusions.dense_activation import DenseActivation, multiply_back
 from backpass.layers import dense, tanh
@@ -43,6 +43,7 @@ def forward_kernel(inputs, weights, biases, output):
     finish(output, biases, scratch(biases))
 
 
+@dweights_of("inputs", "saved")
 @kernel
 def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
     go_back(output, dvalues, saved, dbiases, scratch(dbiases))

@@ -20,6 +20,7 @@ from backpass import checks
 from backpass.engine.kernels import (
     add_column_sums,
     bias_and,
+    dweights_of,
     helper,
     kernel,
     multiply,
@@ -57,6 +58,7 @@ def forward_kernel(inputs, weights, biases, output):
     add_biases(output, biases, scratch(biases))
 
 
+@dweights_of("inputs", "dvalues")
 @kernel
 def backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs):
     multiply_left_transposed(inputs, dvalues, dweights, True)

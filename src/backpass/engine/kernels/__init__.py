@@ -11,7 +11,7 @@ from backpass.engine.kernels.arithmetic import (
     tanh,
 )
 from backpass.engine.kernels.calls import flat, scratch
-from backpass.engine.kernels.compiler import Kernel, Vector, elementwise, exact_helper, helper, kernel
+from backpass.engine.kernels.compiler import Kernel, Vector, dweights_of, elementwise, exact_helper, helper, kernel
 from backpass.engine.kernels.matrix import (
     add_column_sums,
     multiply,
@@ -27,6 +27,7 @@ __all__ = [
     "add_column_sums",
     "back_through",
     "bias_and",
+    "dweights_of",
     "elementwise",
     "erf",
     "exact_helper",

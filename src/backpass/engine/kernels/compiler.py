@@ -96,6 +96,7 @@ class Kernel:
     def __init__(self, function: FunctionType, raw: bool = False):
         self.function = function
         self.elementwise = False
+        self.factors: tuple[str, str] | None = None  # see `dweights_of`
         self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
         self.name = f"{function.__module__}.{function.__qualname__}"
         parameters = inspect.signature(function).parameters
@@ -157,6 +158,20 @@ def elementwise(made: Kernel) -> Kernel:
     """Decorator of a kernel on (P,) arrays that treats every place by itself: any part of them may be done apart."""
     made.elementwise = True
     return made
+
+
+def dweights_of(inputs: str, sums: str) -> Callable[[Kernel], Kernel]:
+    """Decorator of a backward kernel that makes dweights and dinputs of `weights` and these two arguments.
+
+    It makes as many rows of the one and columns of the other as it is given, so that the engine may give it none and
+    make them itself; and so does the forward kernel with the rows of `weights`.
+    """
+
+    def mark(made: Kernel) -> Kernel:
+        made.factors = inputs, sums
+        return made
+
+    return mark
 
 
 def raw_kernel(function: Callable[[int, int], None]) -> Kernel:

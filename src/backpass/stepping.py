@@ -18,7 +18,7 @@ from backpass.engine.kernels import Kernel
 from backpass.engine.kernels.compiler import COUNT_STEP, COUNTER_WORDS
 from backpass.engine.plan import Plan
 from backpass.engine.shuffling import order_of
-from backpass.engine.threads import Helpers, Quicker, fits
+from backpass.engine.threads import Helpers, fits
 from backpass.layers.penalty import add_penalty_kernel
 from backpass.optimizers.optimizer import Optimizer
 
@@ -159,7 +159,7 @@ class CompiledSteps(Steps):
     """The engine's: compiled code is entered once for each advance."""
 
     def prepare(self, X, targets, batch, shuffle, weights, threads, out, calls):  # type: ignore[no-untyped-def]
-        self.threads, self.quicker = threads, Quicker()
+        self.threads = threads
         targets = self.network.effective(targets)
         chain = self.network.chain(labels=targets.ndim == 1)
         plan = self.plan = Plan(chain, batch, "train", workers=threads, gather=shuffle)
@@ -197,10 +197,10 @@ class CompiledSteps(Steps):
 
     def next_chunk(self) -> int:
         if self.helpers.threads:
-            self.quicker.next(self.seconds)
+            self.helpers.quicker.next(self.seconds)
         elif (self.total - self.made) * self.seconds > HELPERS_PAY_AFTER:
             self.helpers.start()
-        return max(1, self.chunk // 8) if self.quicker.trying else self.chunk
+        return max(1, self.chunk // 8) if self.helpers.quicker.trying else self.chunk
 
     def skip_to(self, made: int) -> None:
         super().skip_to(made)
@@ -208,7 +208,7 @@ class CompiledSteps(Steps):
 
     def advance(self, goal: int) -> None:
         plan, rates = self.plan, self.rates(goal)
-        self.helpers.allow(len(fits.running), self.quicker.helped)
+        self.helpers.allow(len(fits.running))
         plan.set(last_step=goal, rates=0 if rates is None else rates.ctypes.data, rates_first=self.made)
         try:
             plan.run(plan.address, 0)

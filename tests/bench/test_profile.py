@@ -31,6 +31,17 @@ def test_a_profile_has_every_call_of_the_step(small, capsys):
     assert "softmax_crossentropy.labels_forward" in capsys.readouterr().out
 
 
+def test_partitions_that_are_added_up_in_slices_and_products_of_large_weights_are_there(small, monkeypatch):
+    X, y = CASES["small"]().X, CASES["small"]().y
+    monkeypatch.setitem(CASES, "sliced", lambda: Case("sliced", (6, 301, 3), X, y, 200))
+    found = profile.main("sliced")
+    assert {"plan.add", "adam.step"} <= {part["name"] for part in found["parts"]}
+    wide = np.random.RandomState(0).standard_normal((64, 300)).astype(np.float32)
+    monkeypatch.setitem(CASES, "large", lambda: Case("large", (300, 100, 3), wide, y[:64], 64))
+    found = profile.main("large")
+    assert {"plan.part", "plan.dweights"} <= {part["name"] for part in found["parts"]}
+
+
 def test_an_unknown_case_is_named():
     with pytest.raises(ValueError, match=r"^case is 'spirl'; "):
         profile.main("spirl")

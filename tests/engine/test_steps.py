@@ -188,7 +188,7 @@ def test_a_helper_moves_slices_too():
     settings, counters = np.array([0.1, 0.9, 0.999, 1e-8]), np.ones(4, np.int64)
     plan.finish_with([(bp.Adam.kernel, {**arrays, "settings": settings, "counters": counters})])
     slices = int(plan.words[loop.SLICES])
-    plan.set(work=loop.MOVE, pieces=slices, claim=slices)
+    plan.set(work=loop.MOVE, pieces=slices, claim=slices << loop.PIECE_BITS)
     with Helpers(plan) as helpers:  # nobody else is there to do it
         helpers.start()
         until = time.monotonic() + 30

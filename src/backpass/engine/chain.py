@@ -25,8 +25,8 @@ WIDE_BLOCK = 2048
 # with 32 samples takes 182 us a step instead of 337, 784-512-10 with 128 takes 1,300 instead of 1,390; 512-512-512-10
 # with 512 would take 11.4 ms instead of 9.8.
 LARGE, ROWS_OF_LARGE = 4_000, 2
-# Multiplications of a partition for which threads meet four times a step. 64-128-10 with 32 samples, half of that, would
-# take 17 us instead of 19, but 50 where two virtual cores share no cache, and 22 on one thread.
+# Multiplications of a partition for which threads meet four times a step. 64-128-10 with 32 samples, half of that,
+# would take 17 us instead of 19, but 50 where two virtual cores share no cache, and 22 on one thread.
 WORTH_STAGES = 1_000_000
 
 
@@ -56,7 +56,7 @@ class Chain:
         return any(layer.couples_samples for layer in self.layers)
 
     def large(self, rows: int) -> list[int]:
-        """The layers whose weights are cut by their rows, for a batch of this many: none, if they are the lesser part."""
+        """The layers whose weights are cut by their rows for a batch of this many; none if they are the lesser part."""
         found = [
             index
             for index, layer in enumerate(self.layers)

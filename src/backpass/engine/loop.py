@@ -221,7 +221,7 @@ def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
                 zero_bytes(gradients + cleared[part], cleared[part + 1])
     first = plan[ROWS] * partition // plan[PARTITIONS]
     rows = plan[ROWS] * (partition + 1) // plan[PARTITIONS] - first
-    blocks = (rows + plan[BLOCK] - 1) // plan[BLOCK]
+    blocks = max((rows + plan[BLOCK] - 1) // plan[BLOCK], plan[APART])  # products read what no rows leave, too
     table = plan[TABLE] + (partition if plan[APART] == 1 else worker) * plan[TABLE_BYTES]
     for block in range(blocks):
         begin, end = rows * block // blocks, rows * (block + 1) // blocks
@@ -299,7 +299,7 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
     while True:
         word = atomics.load(claim)
         begin = word & PIECE_MASK
-        if begin == end_of(word):
+        if begin >= end_of(word):
             break
         if atomics.exchange_if(claim, word, word + 1):
             give_order(plan, 0, begin)
@@ -409,7 +409,7 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
     while atomics.load(stop) == 0:
         word = atomics.load(claim)
         end = end_of(word)
-        if end == word & PIECE_MASK:
+        if end <= word & PIECE_MASK:
             idle += 1
             if idle < SPINS:
                 atomics.pause()

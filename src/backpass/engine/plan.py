@@ -272,7 +272,8 @@ class Plan:
         """One worker's part, or one partition's: its header, the records of all calls in their order, of products."""
         chain, dtype = self.chain, self.chain.dtype
         loss = chain.loss
-        self.patches, self.stages = [], []
+        self.patches = []
+        self.stages: list[list[int]] = []
         widths = list(chain.widths)
         counters = self.buffer(COUNTER_WORDS, np.int64)
         scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)
@@ -397,6 +398,7 @@ class Plan:
         """The network's dweights of a layer."""
         D, M = self.chain.layers[index].parameter_shapes()["weights"]
         begin = self.offsets[index]
+        assert self.chain.gradients is not None
         return self.chain.gradients[begin : begin + D * M].reshape(D, M)
 
     def point_at(self, X: np.ndarray, y: np.ndarray | None = None, out: np.ndarray | None = None) -> None:

@@ -129,6 +129,7 @@ class Helpers:
         self.plan = plan
         self.workers = min(plan.workers, most or plan.workers)
         self.threads: list[threading.Thread] = []
+        self.quicker = Quicker()
 
     def start(self) -> None:
         self.plan.set(stop=0)
@@ -142,9 +143,10 @@ class Helpers:
             thread.start()
             self.threads.append(thread)
 
-    def allow(self, running_fits: int, worth: bool = True) -> None:
-        """Ask helpers only where that is worth it, and while there are two cores for each fit that runs."""
-        self.plan.set(helpers=len(self.threads) if worth and running_fits * 2 <= available_cores() else 0)
+    def allow(self, running_fits: int) -> None:
+        """Ask helpers only where that is quicker, and while there are two cores for each fit that runs."""
+        asked = self.quicker.helped and running_fits * 2 <= available_cores()
+        self.plan.set(helpers=len(self.threads) if asked else 0)
 
     def __enter__(self) -> Helpers:
         return self

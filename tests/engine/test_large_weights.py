@@ -115,7 +115,8 @@ def test_a_samples_weight_of_zero_keeps_its_infinite_loss_out():
         ((200, 210, 5), 64, [0]),
         ((200, 210, 5), 101, []),  # fewer rows of weights than twice the samples
         ((200, 10, 300, 300, 5), 64, [2]),
-        ((784, 20, 250, 700), 120, [0, 2]),
+        ((784, 40, 250, 700), 120, [0, 2]),
+        ((784, 20, 250, 700), 120, [2]),  # the first is too small a part
         ((784, 5, 100, 300, 300, 5), 120, [3]),
         ((300, 20, 100, 900, 5), 140, []),  # large ones are the lesser part
         ((1100, 1000, 5), 64, []),  # so wide that BLAS's own threads are used

@@ -61,7 +61,7 @@ class Chain:
             index
             for index, layer in enumerate(self.layers)
             if layer.backward_kernel.factors
-            and layer.multiplications >= LARGE
+            and layer.multiplications >= max(LARGE, self.multiplications // 8)  # for less, threads do not meet twice
             and self.widths[index] >= ROWS_OF_LARGE * rows
         ]
         their = sum(self.layers[index].multiplications for index in found)

@@ -109,16 +109,21 @@ class Steps:
 
     def advance_a_while(self, goal: int) -> None:
         """Make steps towards this one for about CHUNK_SECONDS."""
-        begun, goal = self.made, min(self.made + self.next_chunk(), goal)
+        self.prepare_chunk()
+        begun, goal = self.made, min(self.made + self.chunk, goal)
         start = time.perf_counter()
         self.advance(goal)
-        self.seconds = (time.perf_counter() - start) / (goal - begun)
+        seconds = time.perf_counter() - start
+        self.learn(begun, seconds)
+        self.seconds = seconds / (goal - begun)
         # at most twice as many as before: the last batch of an epoch may be a short one
         self.chunk = min(2 * self.chunk, max(1, int(CHUNK_SECONDS / max(self.seconds, 1e-9))))
 
-    def next_chunk(self) -> int:
-        """How many steps to make before the clock is read again."""
-        return self.chunk
+    def prepare_chunk(self) -> None:
+        """Before each of them, when `seconds` says how long a step of the last one took."""
+
+    def learn(self, begun: int, seconds: float) -> None:
+        """Told how long the steps from this one on have taken."""
 
     def note(self, made: int) -> None:
         """Take down how far the training has come."""
@@ -195,12 +200,19 @@ class CompiledSteps(Steps):
         self.context.close()
         super().__exit__(*error)
 
-    def next_chunk(self) -> int:
-        if self.helpers.threads:
-            self.helpers.quicker.next(self.seconds)
-        elif (self.total - self.made) * self.seconds > HELPERS_PAY_AFTER:
+    def prepare_chunk(self) -> None:
+        if not self.helpers.threads and (self.total - self.made) * self.seconds > HELPERS_PAY_AFTER:
             self.helpers.start()
-        return max(1, self.chunk // 8) if self.helpers.quicker.trying else self.chunk
+        if self.helpers.quicker.trying:
+            self.chunk = max(1, self.chunk // 8)
+
+    def learn(self, begun: int, seconds: float) -> None:
+        if self.helpers.may_be_asked:
+            words = self.plan.words
+            ended = self.made // self.per_epoch - begun // self.per_epoch
+            short = self.per_epoch * words[loop.BATCH] - words[loop.SAMPLES]  # of the last batch of an epoch
+            samples = (self.made - begun) * words[loop.BATCH] - ended * short
+            self.helpers.quicker.note(seconds, max(1, int(samples)))
 
     def skip_to(self, made: int) -> None:
         super().skip_to(made)

@@ -80,7 +80,7 @@ def parts(plan: Plan) -> list[Part]:
         (plan.words[loop.FINISH], plan.words[loop.FINISH_COUNT], 1),
         (plan.words[loop.SLICE_RECORDS], plan.words[loop.SLICE_COUNT], word["SLICES"]),
     ):
-        for index in range(count):
+        for index in range(count if often else 0):
             record = int(address) + index * 8 * RECORD_WORDS
             words = (ctypes.c_int64 * RECORD_WORDS).from_address(record)
             name = names[words[0]].split(".", 2)[2].removesuffix("_kernel")  # without backpass.layers and its like

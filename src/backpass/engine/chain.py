@@ -21,8 +21,8 @@ SLICE, MOST_SLICES = 2048, 16
 # against 21.0, 784-512-10 with 128 rows 2.2 ms against 1.9 (two cores).
 WIDE = 1_000_000
 WIDE_BLOCK = 2048
-# Weights that are cut by their rows instead of the batch, if these rows are so many times the samples. 256-256-256-10
-# with 32 samples takes 182 us a step instead of 337, 784-512-10 with 128 takes 1,300 instead of 1,390; 512-512-512-10
+# So many weights are cut by their rows instead of the batch, if these rows are so many times the samples. 256-256-256-10
+# with 32 samples takes 186 us a step instead of 338, 784-512-10 with 128 takes 1,300 instead of 1,390; 512-512-512-10
 # with 512 would take 11.4 ms instead of 9.8.
 LARGE, ROWS_OF_LARGE = 4_000, 2
 # Multiplications of a partition for which threads meet four times a step. 64-128-10 with 32 samples, half of that,
@@ -60,21 +60,25 @@ class Chain:
         found = [
             index
             for index, layer in enumerate(self.layers)
-            if layer.backward_kernel.factors
+            if layer.forward_kernel.apart
+            and layer.backward_kernel.apart
             and layer.multiplications >= max(LARGE, self.multiplications // 8)  # for less, threads do not meet twice
             and self.widths[index] >= ROWS_OF_LARGE * rows
         ]
         their = sum(self.layers[index].multiplications for index in found)
         return found if 2 * their >= self.multiplications and not self.wide else []
 
-    def partitions(self, rows: int) -> int:
-        """How many pieces a batch of this many rows is cut into: a power of two that depends on sizes only."""
+    def partitions(self, rows: int, large: Sequence[int] = ()) -> int:
+        """How many pieces a batch of this many rows is cut into: a power of two that depends on sizes only.
+
+        large: the layers whose weights are cut instead, into as many pieces.
+        """
         if self.wide:
             return 1
         work = 3 * rows * (self.multiplications + 8 * sum(self.widths))
-        worth, short = (WORTH_STAGES, rows) if self.large(rows) else (WORTH_A_THREAD, rows // ROWS_OF_TWO)
-        # Each partition clears and adds up gradients of its own, which costs about as much as 7 rows do: more than
-        # two only where they are long.
+        worth, short = (WORTH_STAGES, rows) if large else (WORTH_A_THREAD, rows // ROWS_OF_TWO)
+        # Each partition clears and adds up gradients of its own, but for large weights, which costs about as much as 7
+        # rows do: more than two only where they are long.
         most = min(work // worth, max(2, rows // ROWS_OF_MANY), short, MOST_PARTITIONS)
         return 1 << max(0, most.bit_length() - 1)
 

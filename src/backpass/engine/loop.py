@@ -77,8 +77,9 @@ from backpass.engine.shuffling import shuffle
     CALLS,  # how many calls of the table to walk; records of products may follow
     STAGES,  # address of the stages, and how many
     STAGE_COUNT,
-    FROM,  # the present one: for WALK the first call and the one behind the last, for MULTIPLY the first record and how
-    TO,  # many a piece has
+    STAGE,  # which is the present one
+    FROM,  # its first call, or of products the first record
+    TO,  # the call behind its last, or how many records a piece has
     APART,  # 1: parts of the table belong to partitions instead of workers, for there are products
     PATCHES,  # address of the words that change from block to block
     PATCH_COUNT,
@@ -110,7 +111,7 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(62)
+) = range(63)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 80, 96, 112
 PLAN_WORDS = 128
@@ -206,13 +207,13 @@ def loss_of_block(plan, table, rows):  # type: ignore[no-untyped-def]
 
 @helper
 def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
-    """Loss and gradients of one partition of the present batch, block by block, or the present stage of its one."""
+    """Loss and gradients of one partition of the present batch, block by block; where there are stages, one of them."""
     losses = floats_at(plan[LOSSES], plan[PARTITIONS] + 1)
     total_weight = losses[plan[PARTITIONS]]
     gradients = plan[GRADIENTS]
     if partition > 0:
         gradients = plan[MORE_GRADIENTS] + (partition - 1) * plan[GRADIENT_BYTES]
-    begins, ends = plan[FROM] == 0, plan[TO] == plan[CALLS]
+    begins, ends = plan[STAGE] == 0, plan[TO] == plan[CALLS]
     if begins:
         losses[partition] = 0.0
         if plan[MODE] != EVALUATE:
@@ -221,13 +222,14 @@ def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
                 zero_bytes(gradients + cleared[part], cleared[part + 1])
     first = plan[ROWS] * partition // plan[PARTITIONS]
     rows = plan[ROWS] * (partition + 1) // plan[PARTITIONS] - first
-    blocks = max((rows + plan[BLOCK] - 1) // plan[BLOCK], plan[APART])  # products read what no rows leave, too
+    blocks = max((rows + plan[BLOCK] - 1) // plan[BLOCK], plan[APART])  # products have to see it if there are none
     table = plan[TABLE] + (partition if plan[APART] == 1 else worker) * plan[TABLE_BYTES]
     for block in range(blocks):
         begin, end = rows * block // blocks, rows * (block + 1) // blocks
         if begins:
             begin_block(plan, table, gradients, plan[FIRST] + first + begin, end - begin, total_weight)
-        call_all(plan, table, plan[FROM], plan[TO])
+        if end > begin:
+            call_all(plan, table, plan[FROM], plan[TO])
         if ends:
             losses[partition] += loss_of_block(plan, table, end - begin)
 
@@ -349,9 +351,10 @@ def walk_batch(plan):  # type: ignore[no-untyped-def]
             total_weight += weight_of(plan, row)
     losses[partitions] = total_weight if total_weight > 0 else 1.0
     stages = integers_at(plan[STAGES], STAGE_WORDS * plan[STAGE_COUNT])
-    for stage in range(0, stages.size, STAGE_WORDS):
-        plan[FROM], plan[TO] = stages[stage + 1], stages[stage + 2]
-        all_of(plan, stages[stage], partitions)
+    for stage in range(plan[STAGE_COUNT]):
+        first = STAGE_WORDS * stage
+        plan[STAGE], plan[FROM], plan[TO] = stage, stages[first + 1], stages[first + 2]
+        all_of(plan, stages[first], partitions)
     loss = 0.0
     for partition in range(partitions):
         loss += losses[partition]

@@ -10,7 +10,6 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
-from itertools import chain as joined
 from typing import Any
 
 import numpy as np
@@ -145,15 +144,16 @@ class Plan:
         self.own: list[tuple[Any, str, np.ndarray]] = []  # what parts brought along: valid while it is still theirs
         self.patches: list[tuple[int, int, int]] = []  # of any one worker: they are the same for all
         whole = backward and chain.couples_samples
-        partitions, block = 1 if whole else chain.partitions(rows), rows if whole else chain.block(rows)
+        large = chain.large(rows) if backward and not whole else []
+        partitions, block = 1 if whole else chain.partitions(rows, large), rows if whole else chain.block(rows)
         self.workers = workers = min(workers, partitions)
         self.losses = self.buffer(partitions + 1, np.float64)
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
         self.partitions = partitions
         sizes = (sum(map(math.prod, layer.parameter_shapes().values())) for layer in chain.layers)
-        self.offsets = list(accumulate(sizes, initial=0))  # of each layer's parameters, which begin with its weights
-        self.large = chain.large(rows) if backward and partitions > 1 else []
+        self.offsets = list(accumulate(sizes, initial=0))  # of each layer's parameters
+        self.large = large if partitions > 1 else []
         block = -(-rows // partitions) if self.large else block
         tables = [self.table(block, kind, gather) for _ in range(partitions if self.large else workers)]
         table = self.buffer((len(tables), len(tables[0])), np.int64)
@@ -205,11 +205,15 @@ class Plan:
         assert gradients is not None
         more = self.buffer((max(1, self.partitions - 1), gradients.size), self.chain.dtype)
         self.partial = [more[partition] for partition in range(self.partitions - 1)]
-        large = [(self.offsets[index], self.offsets[index] + self.large_gradients(index).size) for index in self.large]
-        ends = [0, *joined.from_iterable(large), gradients.size]
+        ends = [0]
+        for dweights in map(self.large_gradients, self.large):
+            begin = (dweights.ctypes.data - gradients.ctypes.data) // itemsize
+            ends += [begin, begin + dweights.size]
+        ends.append(gradients.size)
         own = [slice(first, end) for first, end in zip(ends[::2], ends[1::2], strict=True) if first < end]
         cleared = self.buffer((len(own), 2), np.int64)
-        cleared[:] = [(itemsize * part.start, itemsize * (part.stop - part.start)) for part in own]
+        for pair, part in zip(cleared, own, strict=True):
+            pair[:] = itemsize * part.start, itemsize * (part.stop - part.start)
         adds = [(add_kernel, {"gradients": gradients[part], "more": more[0][part]}) for part in own]
         self.set(
             gradients=gradients.ctypes.data,
@@ -236,10 +240,11 @@ class Plan:
         while whole and whole[-1][0].elementwise:
             alike.insert(0, whole.pop())
         assert self.chain.parameters is not None
-        if not whole and not self.large:  # then the partitions' gradients are added up slice by slice, too
+        sliced = not whole and not self.large  # then the partitions' gradients are added up slice by slice, too
+        if sliced:
             gradients = self.chain.gradients
             alike = [*((add_kernel, {"gradients": gradients, "more": more}) for more in self.partial), *alike]
-            self.set(add_count=0)
+        self.set(add_count=0 if sliced else int(self.words[loop.CLEARED_COUNT]))
         size, slices = self.chain.parameters.size, self.chain.slices if alike else 1
         ends = [LINE * (size * piece // slices // LINE) for piece in range(slices)] + [size]
         pieces = []
@@ -292,10 +297,13 @@ class Plan:
         def calls() -> int:
             return (len(words) - loop.WORKER_WORDS) // RECORD_WORDS
 
+        def walk_so_far() -> None:
+            self.stages.append([loop.WALK, self.stages[-2][2] if self.stages else 0, calls()])
+
         def multiply_first(pieces: list[list[Call]]) -> None:
-            """Before the next call."""
-            begin = self.stages[-2][2] if self.stages else 0  # the last of them multiplies
-            self.stages += [loop.WALK, begin, calls()], [loop.MULTIPLY, len(products), len(pieces[0])]
+            """Make these products before the next call."""
+            walk_so_far()
+            self.stages.append([loop.MULTIPLY, len(products), len(pieces[0])])
             products.extend(call for piece in pieces for call in piece)
 
         # Forward. A fused loss takes the logits and writes the probabilities, so that these are the plan's output.
@@ -354,7 +362,7 @@ class Plan:
         for stage in self.stages[1::2]:
             stage[1] += self.calls  # records of products follow the calls
         if not self.stages or self.stages[-2][2] < self.calls:
-            self.stages.append([loop.WALK, self.stages[-2][2] if self.stages else 0, self.calls])
+            walk_so_far()
         for made, places in products:
             add(made, None, **places)
         return words
@@ -366,20 +374,11 @@ class Plan:
 
     def forward_products(self, index: int, inputs: Place, sums: Sequence[Place]) -> list[list[Call]]:
         """For each piece of a layer's weights its part of inputs @ weights."""
-        weights, itemsize = self.chain.layers[index].weights, self.chain.dtype.itemsize
-        return [
-            [
-                (
-                    part_kernel,
-                    {
-                        "inputs": inputs.from_byte(first * itemsize),
-                        "weights": Place.of(weights[first:end]),
-                        "output": out,
-                    },
-                )
-            ]
-            for (first, end), out in zip(self.cuts(index), sums, strict=True)
-        ]
+        weights, itemsize, pieces = self.chain.layers[index].weights, self.chain.dtype.itemsize, []
+        for (first, end), output in zip(self.cuts(index), sums, strict=True):
+            columns, rows = inputs.from_byte(first * itemsize), Place.of(weights[first:end])
+            pieces.append([(part_kernel, {"inputs": columns, "weights": rows, "output": output})])
+        return pieces
 
     def backward_products(self, index: int, places: dict[str, Place]) -> list[list[Call]]:
         """For each piece of a layer's weights its rows of dweights, and its columns of dinputs."""
@@ -387,17 +386,18 @@ class Plan:
         inputs, dsums = (places[name] for name in layer.backward_kernel.factors)
         dweights = self.large_gradients(index)
         for first, end in self.cuts(index):
-            rows = {"inputs": inputs.from_byte(first * itemsize), "dweights": Place.of(dweights[first:end])}
-            pieces.append([(dweights_kernel, rows | {"dvalues": dsums})])
+            columns, rows = inputs.from_byte(first * itemsize), Place.of(dweights[first:end])
+            pieces.append([(dweights_kernel, {"inputs": columns, "dvalues": dsums, "dweights": rows})])
             if index > 0:
-                dinputs, weights = places["dinputs"].from_byte(first * itemsize), Place.of(layer.weights[first:end])
-                pieces[-1].append((dinputs_kernel, {"dvalues": dsums, "weights": weights, "dinputs": dinputs}))
+                columns, rows = places["dinputs"].from_byte(first * itemsize), Place.of(layer.weights[first:end])
+                pieces[-1].append((dinputs_kernel, {"dvalues": dsums, "weights": rows, "dinputs": columns}))
         return pieces
 
     def large_gradients(self, index: int) -> np.ndarray:
         """The network's dweights of a layer."""
-        D, M = self.chain.layers[index].parameter_shapes()["weights"]
-        begin = self.offsets[index]
+        shapes = self.chain.layers[index].parameter_shapes()
+        (D, M), names = shapes["weights"], list(shapes)
+        begin = self.offsets[index] + sum(math.prod(shapes[name]) for name in names[: names.index("weights")])
         assert self.chain.gradients is not None
         return self.chain.gradients[begin : begin + D * M].reshape(D, M)
 

@@ -22,10 +22,6 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-FIRST_TRIAL, LAST_TRIAL = 8, 128
-SLOWER = 1.3
-
-
 class Fits:
     """The fits that run in this process now, and BLAS's threads: the fewest that any of them wants.
 
@@ -95,8 +91,13 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: fits.forget() if fits.before else fits.__init__())  # type: ignore[misc]
 
 
+VERDICT_SECONDS, TRIAL_SECONDS = 0.05, 0.006  # of steps that are judged together
+FIRST_TRIAL, LAST_TRIAL = 8, 128  # verdicts between two trials, at first and at most
+SLOWER = 1.3  # than before: high time for a trial
+
+
 class Quicker:
-    """Whether help is worth asking for, chunk of steps by chunk: where it was not yet tried otherwise, yes.
+    """Whether help is worth asking for. It is, until a trial without was quicker.
 
     Two virtual cores may for seconds share no cache, or one be somebody else's: then 300-32-5 with 64 samples takes 50
     us a step on two threads and 30 on one. The other way is tried after a while, later each time that it loses, and at
@@ -104,22 +105,31 @@ class Quicker:
     """
 
     def __init__(self) -> None:
-        self.helped, self.trying = True, False  # how the present chunk is made, and whether that is a trial
-        self.took = math.inf  # seconds of a step in the chunk before
-        self.interval = self.left = FIRST_TRIAL  # chunks between trials, and to the next
+        self.helped, self.trying = True, False  # how steps are made now, and whether that is a trial
+        self.interval = self.left = FIRST_TRIAL
+        self.usual = self.before = math.inf  # seconds a sample, of the way that is not on trial, and the time before
+        self.seconds, self.samples = 0.0, 0  # since the last verdict
 
-    def next(self, seconds: float) -> None:
-        """Told what a step of the present chunk has taken."""
+    def note(self, seconds: float, samples: int) -> None:
+        """Told how long so many samples took."""
+        self.seconds, self.samples = self.seconds + seconds, self.samples + samples
+        if self.seconds < (TRIAL_SECONDS if self.trying else VERDICT_SECONDS):
+            return
+        took = self.seconds / self.samples
+        self.seconds, self.samples = 0.0, 0
         if self.trying:
-            won = seconds < self.took
+            won = took < min(self.usual, self.before)
             self.trying = False
-            self.helped = self.helped is won
             self.left = self.interval = FIRST_TRIAL if won else min(2 * self.interval, LAST_TRIAL)
+            if won:
+                self.usual = self.before = took
+            else:
+                self.helped = not self.helped
         else:
             self.left -= 1
-            if self.left <= 0 or seconds > SLOWER * self.took:
+            if self.left <= 0 or took > SLOWER * self.usual:
                 self.trying, self.helped = True, not self.helped
-        self.took = seconds
+            self.before, self.usual = self.usual, took
 
 
 class Helpers:
@@ -130,6 +140,7 @@ class Helpers:
         self.workers = min(plan.workers, most or plan.workers)
         self.threads: list[threading.Thread] = []
         self.quicker = Quicker()
+        self.may_be_asked = False
 
     def start(self) -> None:
         self.plan.set(stop=0)
@@ -145,8 +156,8 @@ class Helpers:
 
     def allow(self, running_fits: int) -> None:
         """Ask helpers only where that is quicker, and while there are two cores for each fit that runs."""
-        asked = self.quicker.helped and running_fits * 2 <= available_cores()
-        self.plan.set(helpers=len(self.threads) if asked else 0)
+        self.may_be_asked = bool(self.threads) and running_fits * 2 <= available_cores()
+        self.plan.set(helpers=len(self.threads) if self.may_be_asked and self.quicker.helped else 0)
 
     def __enter__(self) -> Helpers:
         return self

@@ -8,7 +8,7 @@ Backward                                    dvalues = dL/d output, (N, M)
     dweights = inputs.T @ dsums,   dbiases = sum_n dsums[n],   dinputs = dsums @ weights.T
 """
 
-from backpass.engine.kernels import back_through, bias_and, dweights_of, helper, kernel, multiply, scratch
+from backpass.engine.kernels import apart, back_through, bias_and, helper, kernel, multiply, scratch
 from backpass.fusions.dense_activation import DenseActivation, multiply_back
 from backpass.layers import dense, relu
 from backpass.layers.dense import Dense
@@ -38,13 +38,14 @@ def derivative(output, dvalue, one):
 finish, go_back = bias_and(activation), back_through(derivative)
 
 
+@apart()
 @kernel
 def forward_kernel(inputs, weights, biases, output):
     multiply(inputs, weights, output, False)
     finish(output, biases, scratch(biases))
 
 
-@dweights_of("inputs", "saved")
+@apart("inputs", "saved")
 @kernel
 def backward_kernel(inputs, output, weights, dvalues, saved, dweights, dbiases, dinputs):
     go_back(output, dvalues, saved, dbiases, scratch(dbiases))

@@ -19,8 +19,8 @@ import numpy as np
 from backpass import checks
 from backpass.engine.kernels import (
     add_column_sums,
+    apart,
     bias_and,
-    dweights_of,
     helper,
     kernel,
     multiply,
@@ -52,13 +52,14 @@ def unchanged(value, one):
 add_biases = bias_and(unchanged)
 
 
+@apart()
 @kernel
 def forward_kernel(inputs, weights, biases, output):
     multiply(inputs, weights, output, False)
     add_biases(output, biases, scratch(biases))
 
 
-@dweights_of("inputs", "dvalues")
+@apart("inputs", "dvalues")
 @kernel
 def backward_kernel(inputs, weights, dvalues, dweights, dbiases, dinputs):
     multiply_left_transposed(inputs, dvalues, dweights, True)

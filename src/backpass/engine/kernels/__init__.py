@@ -11,7 +11,7 @@ from backpass.engine.kernels.arithmetic import (
     tanh,
 )
 from backpass.engine.kernels.calls import flat, scratch
-from backpass.engine.kernels.compiler import Kernel, Vector, dweights_of, elementwise, exact_helper, helper, kernel
+from backpass.engine.kernels.compiler import Kernel, Vector, apart, elementwise, exact_helper, helper, kernel
 from backpass.engine.kernels.matrix import (
     add_column_sums,
     multiply,
@@ -25,9 +25,9 @@ __all__ = [
     "Kernel",
     "Vector",
     "add_column_sums",
+    "apart",
     "back_through",
     "bias_and",
-    "dweights_of",
     "elementwise",
     "erf",
     "exact_helper",

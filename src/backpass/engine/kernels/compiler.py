@@ -96,7 +96,7 @@ class Kernel:
     def __init__(self, function: FunctionType, raw: bool = False):
         self.function = function
         self.elementwise = False
-        self.factors: tuple[str, str] | None = None  # see `dweights_of`
+        self.apart, self.factors = False, ()  # see `apart`
         self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
         self.name = f"{function.__module__}.{function.__qualname__}"
         parameters = inspect.signature(function).parameters
@@ -160,15 +160,16 @@ def elementwise(made: Kernel) -> Kernel:
     return made
 
 
-def dweights_of(inputs: str, sums: str) -> Callable[[Kernel], Kernel]:
-    """Decorator of a backward kernel that makes dweights and dinputs of `weights` and these two arguments.
+def apart(*factors: str) -> Callable[[Kernel], Kernel]:
+    """Decorator of a layer's kernels whose products with `weights` the engine may make itself, apart from the rest.
 
-    It makes as many rows of the one and columns of the other as it is given, so that the engine may give it none and
-    make them itself; and so does the forward kernel with the rows of `weights`.
+    A forward kernel then finds weights without rows, and inputs @ weights in `output`. A backward kernel finds dweights
+    without rows and dinputs without columns; `factors` name its arguments that hold the inputs and, when it is through,
+    dL/d (inputs @ weights). Products of matrices without rows or columns do nothing.
     """
 
     def mark(made: Kernel) -> Kernel:
-        made.factors = inputs, sums
+        made.apart, made.factors = True, factors
         return made
 
     return mark

@@ -8,7 +8,7 @@ from __future__ import annotations
 from backpass.engine.kernels.calls import SCRATCH, scratch
 from backpass.engine.kernels.compiler import helper
 
-ROWS_WORTH = 64  # weights that are worth turning over for each row
+WEIGHTS_A_ROW = 64  # that are worth turning over
 
 
 def gemm(transpose_a, transpose_b, m, n, k, a, stride_a, b, stride_b, accumulate, c, stride_c):  # type: ignore[no-untyped-def]
@@ -20,8 +20,10 @@ def gemm(transpose_a, transpose_b, m, n, k, a, stride_a, b, stride_b, accumulate
 
 @helper
 def multiply(inputs, weights, out, accumulate):  # type: ignore[no-untyped-def]
-    """out (N, M) = inputs (N, D) @ weights (D, M); of fewer rows of weights, with as many columns of the inputs, and of
-    none nothing: the engine has made the product."""
+    """out (N, M) = inputs (N, D) @ weights (D, M)
+
+    Of fewer rows of weights, with as many columns of the inputs; of none, out stays as it is: somebody else makes it.
+    """
     N, D, M = inputs.shape[0], weights.shape[0], weights.shape[1]
     if D > 0:
         gemm(False, False, M, N, D, weights, M, inputs, inputs.shape[1], accumulate, out, M)
@@ -42,7 +44,7 @@ def multiply_right_transposed(dvalues, weights, out, accumulate):  # type: ignor
     150 x 3 x 64 takes 1.1 us instead of 1.9, 209 x 16 x 32 2.5 instead of 3.3.
     """
     N, D, M = dvalues.shape[0], weights.shape[0], dvalues.shape[1]
-    if min(SCRATCH, ROWS_WORTH * N) >= D * M:
+    if min(SCRATCH, WEIGHTS_A_ROW * N) >= D * M:
         turned = scratch(weights)[: D * M]
         for m in range(M):
             for d in range(D):

@@ -57,7 +57,7 @@ def begin_sums(out, place):  # type: ignore[no-untyped-def]
     """Where segments are added up, place by place; `end_sums` adds that to out (M,)."""
     if out.size >= SEGMENT:
         return out
-    for i in range(place.size):
+    for i in range(segment(out.size)):
         place[i] = 0
     return place
 

@@ -21,9 +21,9 @@ SLICE, MOST_SLICES = 2048, 16
 # against 21.0, 784-512-10 with 128 rows 2.2 ms against 1.9 (two cores).
 WIDE = 1_000_000
 WIDE_BLOCK = 2048
-# So many weights are cut by their rows instead of the batch, if these rows are so many times the samples. 256-256-256-10
-# with 32 samples takes 186 us a step instead of 338, 784-512-10 with 128 takes 1,300 instead of 1,390; 512-512-512-10
-# with 512 would take 11.4 ms instead of 9.8.
+# So many weights are cut by their rows instead of the batch, if these rows are so many times the samples.
+# 256-256-256-10 with 32 samples takes 186 us a step instead of 338, 784-512-10 with 128 takes 1,300 instead of 1,390;
+# 512-512-512-10 with 512 would take 11.4 ms instead of 9.8.
 LARGE, ROWS_OF_LARGE = 4_000, 2
 # Multiplications of a partition for which threads meet four times a step. 64-128-10 with 32 samples, half of that,
 # would take 17 us instead of 19, but 50 where two virtual cores share no cache, and 22 on one thread.

@@ -93,7 +93,7 @@ if hasattr(os, "register_at_fork"):
 
 VERDICT_SECONDS, TRIAL_SECONDS = 0.05, 0.006  # of steps that are judged together
 FIRST_TRIAL, LAST_TRIAL = 8, 128  # verdicts between two trials, at first and at most
-SLOWER = 1.3  # than before: high time for a trial
+SLOWER = 1.3  # than before, twice: high time for a trial
 
 
 class Quicker:
@@ -107,7 +107,7 @@ class Quicker:
     def __init__(self) -> None:
         self.helped, self.trying = True, False  # how steps are made now, and whether that is a trial
         self.interval = self.left = FIRST_TRIAL
-        self.usual = self.before = math.inf  # seconds a sample, of the way that is not on trial, and the time before
+        self.usual = self.last = math.inf  # seconds a sample of the way that is in use: the better of two verdicts
         self.seconds, self.samples = 0.0, 0  # since the last verdict
 
     def note(self, seconds: float, samples: int) -> None:
@@ -118,18 +118,19 @@ class Quicker:
         took = self.seconds / self.samples
         self.seconds, self.samples = 0.0, 0
         if self.trying:
-            won = took < min(self.usual, self.before)
+            won = took < self.usual
             self.trying = False
             self.left = self.interval = FIRST_TRIAL if won else min(2 * self.interval, LAST_TRIAL)
             if won:
-                self.usual = self.before = took
+                self.usual = self.last = took
             else:
                 self.helped = not self.helped
         else:
+            better, self.last = min(took, self.last), took
             self.left -= 1
-            if self.left <= 0 or took > SLOWER * self.usual:
+            if self.left <= 0 or better > SLOWER * self.usual:
                 self.trying, self.helped = True, not self.helped
-            self.before, self.usual = self.usual, took
+            self.usual = better
 
 
 class Helpers:

@@ -96,7 +96,8 @@ class Kernel:
     def __init__(self, function: FunctionType, raw: bool = False):
         self.function = function
         self.elementwise = False
-        self.apart, self.factors = False, ()  # see `apart`
+        self.apart = False  # see `apart`
+        self.factors: tuple[str, ...] = ()
         self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
         self.name = f"{function.__module__}.{function.__qualname__}"
         parameters = inspect.signature(function).parameters

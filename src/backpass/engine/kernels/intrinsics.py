@@ -140,6 +140,12 @@ def zero_bytes(context, builder, signature, arguments):  # type: ignore[no-untyp
     return context.get_dummy_value()
 
 
+@meaning(calls.one_by_one, types.none())
+def one_by_one(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+    builder.asm(ir.FunctionType(ir.VoidType(), []), "", "", [], True)
+    return context.get_dummy_value()
+
+
 @meaning(calls.local_record, types.int64())
 def local_record(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
     return builder.ptrtoint(cgutils.alloca_once(builder, INT64, size=calls.RECORD_WORDS), INT64)

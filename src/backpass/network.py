@@ -19,7 +19,9 @@ from numpy import ndarray
 from backpass import checks, figures, training
 from backpass.engine.chain import Chain
 from backpass.engine.loop import STEPS_TRAINED, WEIGHTS
-from backpass.engine.plan import Plan, PlanPool, empty
+from backpass.engine.memory import empty
+from backpass.engine.plan import Plan
+from backpass.engine.pool import PlanPool
 from backpass.engine.threads import available_cores, run_on
 from backpass.files import model
 from backpass.fusions.fusion import FUSIONS, Fusion, fused

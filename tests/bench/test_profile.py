@@ -39,7 +39,7 @@ def test_partitions_that_are_added_up_in_slices_and_products_of_large_weights_ar
     wide = np.random.RandomState(0).standard_normal((64, 300)).astype(np.float32)
     monkeypatch.setitem(CASES, "large", lambda: Case("large", (300, 100, 3), wide, y[:64], 64))
     found = profile.main("large")
-    assert {"plan.part", "plan.dweights"} <= {part["name"] for part in found["parts"]}
+    assert {"large_weights.part", "large_weights.dweights"} <= {part["name"] for part in found["parts"]}
 
 
 def test_an_unknown_case_is_named():

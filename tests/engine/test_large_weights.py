@@ -36,7 +36,7 @@ def is_large(net, rows, *indices):
     chain = net.chain(labels=net.loss.takes_labels)
     assert chain.large(rows) == list(indices)
     assert chain.partitions(rows, chain.large(rows)) == 2
-    return Plan(chain, rows, "train").words[loop.APART] == 1
+    return Plan(chain, rows, "train").words[loop.STAGE_COUNT] > 1
 
 
 @pytest.mark.parametrize("activation", DENSE)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,12 @@ class Chain:
         return sum(layer.multiplications for layer in self.layers)
 
     @property
+    def offsets(self) -> list[int]:
+        """Where each layer's parameters begin among all; last, how many these are."""
+        sizes = (sum(map(math.prod, layer.parameter_shapes().values())) for layer in self.layers)
+        return list(accumulate(sizes, initial=0))
+
+    @property
     def wide(self) -> bool:
         return self.multiplications >= WIDE
 
@@ -60,8 +68,8 @@ class Chain:
         found = [
             index
             for index, layer in enumerate(self.layers)
-            if layer.forward_kernel.apart
-            and layer.backward_kernel.apart
+            if layer.forward_kernel.factors is not None
+            and layer.backward_kernel.factors is not None
             and layer.multiplications >= max(LARGE, self.multiplications // 8)  # for less, threads do not meet twice
             and self.widths[index] >= ROWS_OF_LARGE * rows
         ]

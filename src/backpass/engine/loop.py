@@ -75,12 +75,11 @@ from backpass.engine.shuffling import shuffle
     TABLE,  # address of worker 0's part of the table
     TABLE_BYTES,  # size of a worker's part
     CALLS,  # how many calls of the table to walk; records of products may follow
-    STAGES,  # address of the stages, and how many
-    STAGE_COUNT,
+    STAGES,  # address of the stages
+    STAGE_COUNT,  # more than one: there are products, and parts of the table belong to partitions instead of workers
     STAGE,  # which is the present one
     FROM,  # its first call, or of products the first record
     TO,  # the call behind its last, or how many records a piece has
-    APART,  # 1: parts of the table belong to partitions instead of workers, for there are products
     PATCHES,  # address of the words that change from block to block
     PATCH_COUNT,
     GRADIENTS,  # address of the first partition's gradients: the network's own
@@ -111,7 +110,7 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(63)
+) = range(62)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 80, 96, 112
 PLAN_WORDS = 128
@@ -222,8 +221,10 @@ def walk_partition(plan, worker, partition):  # type: ignore[no-untyped-def]
                 zero_bytes(gradients + cleared[part], cleared[part + 1])
     first = plan[ROWS] * partition // plan[PARTITIONS]
     rows = plan[ROWS] * (partition + 1) // plan[PARTITIONS] - first
-    blocks = max((rows + plan[BLOCK] - 1) // plan[BLOCK], plan[APART])  # products have to see it if there are none
-    table = plan[TABLE] + (partition if plan[APART] == 1 else worker) * plan[TABLE_BYTES]
+    blocks, owner = (rows + plan[BLOCK] - 1) // plan[BLOCK], worker
+    if plan[STAGE_COUNT] > 1:
+        blocks, owner = 1, partition  # one without rows, too: products have to see it
+    table = plan[TABLE] + owner * plan[TABLE_BYTES]
     for block in range(blocks):
         begin, end = rows * block // blocks, rows * (block + 1) // blocks
         if begins:

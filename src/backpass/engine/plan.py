@@ -7,39 +7,23 @@ one call of compiled code with one address. No array is made inside.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
-from itertools import accumulate, pairwise
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from backpass.engine import loop
 from backpass.engine.chain import Chain
-from backpass.engine.kernels import (
-    Vector,
-    elementwise,
-    flat,
-    kernel,
-    multiply,
-    multiply_left_transposed,
-    multiply_right_transposed,
-)
+from backpass.engine.kernels import Vector, elementwise, flat, kernel
 from backpass.engine.kernels.calls import RECORD_WORDS
-from backpass.engine.kernels.compiler import (
-    COUNT_ROW,
-    COUNTER_WORDS,
-    FIRST_ARGUMENT,
-    NATIVE,
-    WORDS_PER_ARGUMENT,
-    Kernel,
-)
+from backpass.engine.kernels.compiler import COUNTER_WORDS, FIRST_ARGUMENT, NATIVE, WORDS_PER_ARGUMENT, Kernel
+from backpass.engine.large_weights import Call, LargeWeights, add_rows_kernel
+from backpass.engine.memory import Place, empty
 from backpass.layers.view import View
 
-ALIGNMENT = 64  # bytes
 LINE = 64  # parameters, of which slices have a multiple: no two threads write into one cache line
 BACKWARD = ("gradient", "train")
-MOST_KEPT = 8  # sizes for which a network keeps its plans
 
 
 @kernel
@@ -60,62 +44,6 @@ def add_kernel(gradients, more: Vector):  # type: ignore[no-untyped-def]
     """gradients += more, the gradients of another partition"""
     for i in range(gradients.size):
         gradients[i] += more[i]  # type: ignore[index]
-
-
-# Products of some rows of large weights. What is given of `inputs` and `dinputs` begins inside their rows.
-
-
-@kernel
-def part_kernel(inputs, weights, output):  # type: ignore[no-untyped-def]
-    multiply(inputs, weights, output, False)
-
-
-@kernel
-def add_rows_kernel(inputs, output):  # type: ignore[no-untyped-def]
-    """output += inputs"""
-    numbers, sums = flat(inputs), flat(output)
-    for i in range(sums.size):
-        sums[i] += numbers[i]
-
-
-@kernel
-def dweights_kernel(counters, inputs, dvalues, dweights):  # type: ignore[no-untyped-def]
-    """Of the first rows of a batch, or added."""
-    multiply_left_transposed(inputs, dvalues, dweights, counters[COUNT_ROW] > 0)
-
-
-@kernel
-def dinputs_kernel(dvalues, weights, dinputs):  # type: ignore[no-untyped-def]
-    multiply_right_transposed(dvalues, weights, dinputs, False)
-
-
-def empty(shape: int | tuple[int, ...], dtype: Any) -> np.ndarray:
-    """Uninitialised memory that begins on a cache line."""
-    shape = (shape,) if isinstance(shape, int) else shape
-    size = math.prod(shape) * np.dtype(dtype).itemsize
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
-    return memory[start : start + size].view(dtype).reshape(shape)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where an argument of a kernel lies; `follows` names what moves it from block to block."""
-
-    address: int
-    rows: int
-    columns: int
-    follows: int | None = None
-
-    def from_byte(self, more: int) -> Place:
-        return replace(self, address=self.address + more)
-
-    @staticmethod
-    def of(array: np.ndarray) -> Place:
-        return Place(array.ctypes.data, array.shape[0], array.shape[1] if array.ndim == 2 else 1)
-
-
-Call = tuple[Kernel, dict[str, Place]]
 
 
 class Plan:
@@ -151,11 +79,9 @@ class Plan:
         self.epoch_losses = np.zeros(1, np.float64)
         self.data: tuple[Any, ...] = ()
         self.partitions = partitions
-        sizes = (sum(map(math.prod, layer.parameter_shapes().values())) for layer in chain.layers)
-        self.offsets = list(accumulate(sizes, initial=0))  # of each layer's parameters
-        self.large = large if partitions > 1 else []
-        block = -(-rows // partitions) if self.large else block
-        tables = [self.table(block, kind, gather) for _ in range(partitions if self.large else workers)]
+        self.large = LargeWeights(chain, large if partitions > 1 else [], partitions)
+        block = -(-rows // partitions) if self.large.layers else block
+        tables = [self.table(block, kind, gather) for _ in range(partitions if self.large.layers else workers)]
         table = self.buffer((len(tables), len(tables[0])), np.int64)
         table[:] = tables
         stages = self.buffer((len(self.stages), loop.STAGE_WORDS), np.int64)
@@ -170,7 +96,6 @@ class Plan:
             calls=self.calls,
             stages=stages.ctypes.data,
             stage_count=len(stages),
-            apart=int(bool(self.large)),
             patches=patches.ctypes.data,
             patch_count=len(patches),
             losses=self.losses.ctypes.data,
@@ -205,12 +130,7 @@ class Plan:
         assert gradients is not None
         more = self.buffer((max(1, self.partitions - 1), gradients.size), self.chain.dtype)
         self.partial = [more[partition] for partition in range(self.partitions - 1)]
-        ends = [0]
-        for dweights in map(self.large_gradients, self.large):
-            begin = (dweights.ctypes.data - gradients.ctypes.data) // itemsize
-            ends += [begin, begin + dweights.size]
-        ends.append(gradients.size)
-        own = [slice(first, end) for first, end in zip(ends[::2], ends[1::2], strict=True) if first < end]
+        own = self.large.rest()
         cleared = self.buffer((len(own), 2), np.int64)
         for pair, part in zip(cleared, own, strict=True):
             pair[:] = itemsize * part.start, itemsize * (part.stop - part.start)
@@ -240,7 +160,7 @@ class Plan:
         while whole and whole[-1][0].elementwise:
             alike.insert(0, whole.pop())
         assert self.chain.parameters is not None
-        sliced = not whole and not self.large  # then the partitions' gradients are added up slice by slice, too
+        sliced = not whole and not self.large.layers  # then the partitions' gradients are added up slice by slice, too
         if sliced:
             gradients = self.chain.gradients
             alike = [*((add_kernel, {"gradients": gradients, "more": more}) for more in self.partial), *alike]
@@ -279,7 +199,7 @@ class Plan:
         loss = chain.loss
         self.patches = []
         self.stages: list[list[int]] = []
-        widths = list(chain.widths)
+        widths, offsets = list(chain.widths), chain.offsets
         counters = self.buffer(COUNTER_WORDS, np.int64)
         scales, sample_losses = self.buffer(block, np.float64), self.buffer(block, np.float64)
         own_out = self.buffer((block, widths[-1]), dtype)
@@ -297,8 +217,11 @@ class Plan:
         def calls() -> int:
             return (len(words) - loop.WORKER_WORDS) // RECORD_WORDS
 
+        def walked() -> int:
+            return max((end for work, _, end in self.stages if work == loop.WALK), default=0)
+
         def walk_so_far() -> None:
-            self.stages.append([loop.WALK, self.stages[-2][2] if self.stages else 0, calls()])
+            self.stages.append([loop.WALK, walked(), calls()])
 
         def multiply_first(pieces: list[list[Call]]) -> None:
             """Make these products before the next call."""
@@ -318,10 +241,10 @@ class Plan:
             flowing.append(Place(0, 0, widths[index + 1], loop.OUTPUT) if last else buffer)
             saved.append(Place.of(self.buffer((block, layer.saved_width(widths[index])), dtype)))
             places = {"inputs": flowing[index], "output": flowing[-1], "saved": saved[index]}
-            if index in self.large:
+            if index in self.large.layers:
                 more = [self.buffer((block, widths[index + 1]), dtype) for _ in range(self.partitions - 1)]
                 sums = [flowing[-1], *map(Place.of, more)]
-                multiply_first(self.forward_products(index, flowing[index], sums))
+                multiply_first(self.large.forward(index, flowing[index], sums))
                 for part in sums[1:]:
                     add(add_rows_kernel, None, inputs=part, output=sums[0])
                 places["weights"] = Place(0, 0, widths[index + 1])
@@ -343,63 +266,29 @@ class Plan:
             back = loss.labels_backward_kernel if chain.labels else loss.backward_kernel
             add(back, loss, dvalues=output if fused else predictions, dinputs=dvalues, **targets, **losses)
             for index in reversed(range(len(chain.layers))):
-                layer, offset = chain.layers[index], self.offsets[index]
+                layer, offset = chain.layers[index], offsets[index]
                 dinputs = Place(turns[(len(chain.layers) - index) % 2].ctypes.data, 0, widths[index] if index else 0)
                 places = {"inputs": flowing[index], "output": flowing[index + 1], "saved": saved[index]}
                 places |= {"dvalues": dvalues, "dinputs": dinputs}
                 for name, shape in layer.parameter_shapes().items():
                     places[f"d{name}"] = Place(offset * dtype.itemsize, shape[0], shape[-1], loop.GRADIENT_OF)
                     offset += math.prod(shape)
-                if index in self.large:
+                if index in self.large.layers:
                     nothing = {"dweights": Place(0, 0, widths[index + 1]), "dinputs": Place(0, 0, 0)}
                     add(layer.backward_kernel, layer, **(places | nothing))
-                    multiply_first(self.backward_products(index, places))
+                    multiply_first(self.large.backward(index, places))
                 else:
                     add(layer.backward_kernel, layer, **places)
                 dvalues = dinputs
 
         self.calls = calls()
-        for stage in self.stages[1::2]:
-            stage[1] += self.calls  # records of products follow the calls
-        if not self.stages or self.stages[-2][2] < self.calls:
+        if walked() < self.calls:
             walk_so_far()
+        for stage in self.stages:
+            stage[1] += self.calls if stage[0] == loop.MULTIPLY else 0  # records of products follow the calls
         for made, places in products:
             add(made, None, **places)
         return words
-
-    def cuts(self, index: int) -> list[tuple[int, int]]:
-        """First row and the one behind the last of each piece of a layer's weights: one for each partition."""
-        D = self.chain.widths[index]
-        return list(pairwise(D * piece // self.partitions for piece in range(self.partitions + 1)))
-
-    def forward_products(self, index: int, inputs: Place, sums: Sequence[Place]) -> list[list[Call]]:
-        """For each piece of a layer's weights its part of inputs @ weights."""
-        weights, itemsize, pieces = self.chain.layers[index].weights, self.chain.dtype.itemsize, []
-        for (first, end), output in zip(self.cuts(index), sums, strict=True):
-            columns, rows = inputs.from_byte(first * itemsize), Place.of(weights[first:end])
-            pieces.append([(part_kernel, {"inputs": columns, "weights": rows, "output": output})])
-        return pieces
-
-    def backward_products(self, index: int, places: dict[str, Place]) -> list[list[Call]]:
-        """For each piece of a layer's weights its rows of dweights, and its columns of dinputs."""
-        layer, itemsize, pieces = self.chain.layers[index], self.chain.dtype.itemsize, []
-        inputs, dsums = (places[name] for name in layer.backward_kernel.factors)
-        dweights = self.large_gradients(index)
-        for first, end in self.cuts(index):
-            columns, rows = inputs.from_byte(first * itemsize), Place.of(dweights[first:end])
-            pieces.append([(dweights_kernel, {"inputs": columns, "dvalues": dsums, "dweights": rows})])
-            if index > 0:
-                columns, rows = places["dinputs"].from_byte(first * itemsize), Place.of(layer.weights[first:end])
-                pieces[-1].append((dinputs_kernel, {"dvalues": dsums, "weights": rows, "dinputs": columns}))
-        return pieces
-
-    def large_gradients(self, index: int) -> np.ndarray:
-        """The network's dweights of a layer."""
-        shapes = self.chain.layers[index].parameter_shapes()
-        (D, M), names = shapes["weights"], list(shapes)
-        begin = self.offsets[index] + sum(math.prod(shapes[name]) for name in names[: names.index("weights")])
-        assert self.chain.gradients is not None
-        return self.chain.gradients[begin : begin + D * M].reshape(D, M)
 
     def point_at(self, X: np.ndarray, y: np.ndarray | None = None, out: np.ndarray | None = None) -> None:
         """Set the data of the next run: X (N, D), targets, and where the last layer's output goes."""
@@ -408,32 +297,3 @@ class Plan:
         if y is not None:
             self.set(y=y.ctypes.data, y_row_bytes=y.strides[0])
         self.set(out=0 if out is None else out.ctypes.data, out_row_bytes=0 if out is None else out.strides[0])
-
-
-class PlanPool:
-    """Plans that are kept for the next call; threads that predict at once have one each."""
-
-    def __init__(self) -> None:
-        self.free: dict[Hashable, list[Plan]] = {}
-
-    def take(self, key: Hashable) -> Plan | None:
-        """A plan that nobody else has, until it is given back; None where there is none, or what is there is stale."""
-        try:
-            plan = self.free[key].pop()  # one step under Python's lock, so no thread gets another's
-        except (KeyError, IndexError):
-            return None
-        for owner, name, array in plan.own:
-            if getattr(owner, name) is not array:
-                return None
-        return plan
-
-    def give(self, key: Hashable, plan: Plan) -> None:
-        try:
-            self.free[key].append(plan)
-        except KeyError:
-            while len(self.free) >= MOST_KEPT:
-                try:
-                    self.free.pop(next(iter(self.free)), None)
-                except (RuntimeError, StopIteration):  # another thread did
-                    break
-            self.free.setdefault(key, []).append(plan)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from backpass.engine.plan import ALIGNMENT, empty
+from backpass.engine.memory import ALIGNMENT, empty
 from backpass.estimators.recipe import Recipe, arrays_beside
 from backpass.layers.dense import Dense
 from backpass.network import Network

@@ -12,7 +12,7 @@ import numpy as np
 from backpass.engine.kernels.compiler import FIRST_ARGUMENT, MOST_ARGUMENTS, WORDS_PER_ARGUMENT, helper, raw_kernel
 
 RECORD_WORDS = FIRST_ARGUMENT + WORDS_PER_ARGUMENT * MOST_ARGUMENTS
-SCRATCH = 2048
+SCRATCH = 2048  # as many weights as are turned over
 
 
 def call(record: int) -> int:  # type: ignore[empty-body]

@@ -96,8 +96,7 @@ class Kernel:
     def __init__(self, function: FunctionType, raw: bool = False):
         self.function = function
         self.elementwise = False
-        self.apart = False  # see `apart`
-        self.factors: tuple[str, ...] = ()
+        self.factors: tuple[str, ...] | None = None  # see `apart`
         self.raw = raw  # takes two int64 (addresses, mostly) instead of a record of arrays
         self.name = f"{function.__module__}.{function.__qualname__}"
         parameters = inspect.signature(function).parameters
@@ -170,7 +169,7 @@ def apart(*factors: str) -> Callable[[Kernel], Kernel]:
     """
 
     def mark(made: Kernel) -> Kernel:
-        made.apart, made.factors = True, factors
+        made.factors = factors
         return made
 
     return mark

@@ -132,8 +132,6 @@ class Network:
         """
         self._check_layers()
         output = self.samples(X)
-        if isinstance(self.layers[0], OwnLayer):  # it may work in place, and these may be the caller's
-            output = output.copy()
         for layer in self.layers:
             output = layer.walk(output, training, step)
         return output

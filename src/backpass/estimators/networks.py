@@ -171,6 +171,8 @@ def gradients_of(network: Network, X: np.ndarray) -> np.ndarray:
         output = layers[-1].forward(output)
     gradients = np.empty((len(X), output.shape[1], X.shape[1]), network.dtype)
     for place in range(output.shape[1]):
+        if place and not network.compiled:  # what a part's `forward` kept, its `backward` may have used up
+            network.forward(X, training=False)
         dvalues = np.zeros_like(output)
         dvalues[:, place] = 1
         for layer in reversed(layers):

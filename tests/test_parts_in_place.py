@@ -292,7 +292,7 @@ def test_losses_that_were_returned_stay_what_they_were():
 
 
 def untouched(*arrays):
-    """Arrays of somebody else, which say where one of them is written into; and a question whether they are as before."""
+    """Make the arrays refuse to be written into; returns a question: are they as they were?"""
     before = [array.tobytes() for array in arrays]
     for array in arrays:
         array.flags.writeable = False
@@ -300,29 +300,34 @@ def untouched(*arrays):
 
 
 @pytest.mark.parametrize("part", [*PARTS, *SUBCLASSES], ids=lambda part: part.__name__)
-@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
-def test_the_callers_arrays_are_never_changed(part, loss):
+def test_the_callers_arrays_are_never_changed(part):
     X, y = data()
     y[:] = 1.0
     weights, rows, targets = np.ones(N), X[:2].copy(), y[:2].copy()
     as_before = untouched(X, y, weights, rows, targets)
-    network = network_of(part(), loss=loss())
-    network.fit(X, y, epochs=2, sample_weight=weights, validation_data=(X, y))
-    network.fit(X, y, epochs=1, batch_size=3, shuffle=False)
-    network.predict(X)
-    network.evaluate(X, y)
-    network.gradient(X, y, weights)
-    network.gradient(X, y)
-    output = network.forward(X)
-    losses, shown = network.sample_losses(y), output.copy()
-    network.backward(y, weights)
-    network.forward(rows)
-    assert np.array_equal(output, shown)
-    assert losses.shape == (N,)
-    check(network, X, y)
-    unfold(network, X, y, "dense1.dweights[0, 1]")
-    curvature(network, X, y, k=1)
-    health(network, X, y)
+    for loss in LOSSES:
+        network = network_of(part(), loss=loss())
+        network.fit(X, y, epochs=2, sample_weight=weights, validation_data=(X, y))
+        network.fit(X, y, epochs=1, batch_size=3, shuffle=False)
+        network.predict(X)
+        network.evaluate(X, y)
+        network.gradient(X, y, weights)
+        network.gradient(X, y)
+        output = network.forward(X)
+        losses, shown = network.sample_losses(y), output.copy()
+        network.backward(y, weights)
+        network.forward(rows)
+        assert np.array_equal(output, shown)
+        assert losses.shape == (N,)
+    assert as_before()
+
+
+@pytest.mark.parametrize("ask", [check, unfold, curvature, health], ids=lambda ask: ask.__name__)
+def test_the_callers_arrays_are_not_changed_by_questions(ask):
+    X, y = data()
+    as_before = untouched(X, y)
+    for part, loss in ((Both, OverTargets), (Squares, OverPredictions)):
+        ask(network_of(part(), loss=loss()), X, y, *(["dense1.dweights[0, 1]"] if ask is unfold else []))
     assert as_before()
 
 

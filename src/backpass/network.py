@@ -293,8 +293,7 @@ class Network:
             X = self.samples(X)
             weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
             loss, gradient = self.gradient_of(X, self.targets(y, X), weights, step)
-        # squares overflow long before they have to: then it is looked at more closely
-        if not math.isfinite(loss + gradient.dot(gradient)) and not np.isfinite([loss, *gradient]).all():
+        if not math.isfinite(loss) or checks.first_not_finite(gradient) is not None:
             raise self._not_finite(X, f"the loss is {loss:g} and its gradient not finite")
         return loss, gradient
 

@@ -128,7 +128,10 @@ def test_numpys_integers_are_integers_everywhere(kind):
     layers += [bp.Dropout(0.5, random_state=kind(2)), bp.Dense(kind(5), kind(3)), bp.Softmax()]
     network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=kind(0))
     data = np.column_stack([X[:, :2], np.arange(60) % 4])
-    for optimizer in (bp.Adam(bp.ReduceOnPlateau(0.01, patience=kind(2))), bp.SGD(bp.StepDecay(0.1, every=kind(3), factor=0.5))):
+    for optimizer in (
+        bp.Adam(bp.ReduceOnPlateau(0.01, patience=kind(2))),
+        bp.SGD(bp.StepDecay(0.1, every=kind(3), factor=0.5)),
+    ):
         network.fit(data, y, optimizer=optimizer, epochs=kind(3), batch_size=kind(16), threads=kind(1))
     plain = bp.Network([bp.Dense(3, 3)], bp.MeanSquaredError(), random_state=kind(0))
     plain.fit(X, X, optimizer=bp.LBFGS(memory=kind(5)), epochs=kind(3))

@@ -97,7 +97,8 @@ class ValidatedMLP(NetworksMLP):
                     score = float(check_scoring(self, self.scoring)(self, X, y, **weighted))
         except NotFinite:
             return np.nan
-        if np.isnan(score) and np.isfinite(self._forward_pass_fast(X, check_input=False)).all():
+        first = self.best_validation_score_ == -np.inf  # later, the best weights so far are kept
+        if first and np.isnan(score) and np.isfinite(self._forward_pass_fast(X, check_input=False)).all():
             one = is_classifier(self) and np.ndim(y) == 1 and len(np.unique(y)) == 1
             why = f", which are all of class {np.unique(y).tolist()[0]!r}" if one else ""
             raise ValueError(

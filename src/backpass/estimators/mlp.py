@@ -43,6 +43,18 @@ NOT_FINITE = (
 )
 
 
+class Found:
+    """The best that L-BFGS has found so far, for who interrupts it: each of its iterations ends with a lower loss."""
+
+    def __init__(self) -> None:
+        self.loss, self.times = np.inf, -1  # the first is what it begins with
+        self.parameters = np.empty(0)
+
+    def note(self, loss: float, packed: np.ndarray) -> None:
+        if loss < self.loss:
+            self.loss, self.times, self.parameters = loss, self.times + 1, packed.copy()
+
+
 class CompiledMLP(ListenedTo, ValidatedMLP):
     """scikit-learn's multilayer perceptron on backpass's engine."""
 
@@ -279,9 +291,19 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         network = self._adopt(np.dtype(np.float64)).network
         network.threads = self.n_threads or threads_allowed()
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-        # SciPy's own products are too short for BLAS's threads
-        with Listeners(self, X, y, sample_weight, 0), fits.one_more(1):
-            super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
+        self._found = Found()
+        try:
+            # SciPy's own products are too short for BLAS's threads
+            with Listeners(self, X, y, sample_weight, 0), fits.one_more(1):
+                super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
+        except KeyboardInterrupt:
+            if not self._found.times:
+                raise
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+            self._unpack(self._found.parameters)
+            self.loss_, self.n_iter_ = self._found.loss, self._found.times
+        finally:
+            del self._found
         if not np.isfinite(self.loss_):
             raise ValueError(f"{NOT_FINITE} Here the loss of lbfgs became {self.loss_}; standardise X and y.")
 
@@ -304,4 +326,6 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
             loss += part * piece_loss
             gradient += part * piece_gradient
         loss, gradient = Penalty(network, task, self.alpha).whole(network, loss, gradient, total)
-        return loss + task.constant(targets, sample_weight), kept.pack(gradient)
+        loss += task.constant(targets, sample_weight)
+        self._found.note(loss, packed_coef_inter)
+        return loss, kept.pack(gradient)

@@ -97,15 +97,6 @@ def test_without_the_extra_one_line_says_what_to_install(missing):
     assert result.stderr == f'backpass: the command line needs {missing}: pip install "backpass[cli]"\n'
 
 
-def test_the_help_loads_nothing_heavy():
-    code = (
-        "import sys; from backpass.cli.app import app; "
-        "print({'pandas', 'sklearn', 'skrub', 'skops', 'matplotlib'} & set(sys.modules))"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.stdout == "set()\n", result.stderr
-
-
 def test_a_reader_that_leaves_early_is_no_error(command, tmp_path):
     command("train", "spiral", "--epochs", "2", "--out", "run")
     process = subprocess.Popen(

@@ -92,7 +92,7 @@ main()
 @pytest.mark.parametrize("missing", ["typer", "rich"])
 def test_without_the_extra_one_line_says_what_to_install(missing):
     code = WITHOUT.format(missing=missing)
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    result = subprocess.run([sys.executable, "-c", code, "show", "run"], capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr == f'backpass: the command line needs {missing}: pip install "backpass[cli]"\n'
 

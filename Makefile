@@ -3,16 +3,22 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-long lint bench bounds clean
+# One process a core; who is through takes tests from who is not.
+WORKERS := --numprocesses=auto --dist=worksteal
+
+.PHONY: demo test suite test-long lint bench bounds clean
 
 demo: $(VENV)/.cli
 	$(BIN)/backpass train digits
 
-test: $(VENV)/.dev lint
-	$(BIN)/pytest -m "not long"
+test: $(VENV)/.dev  # side by side
+	$(MAKE) --no-print-directory --jobs=2 lint suite
+
+suite: $(VENV)/.dev
+	$(BIN)/pytest $(WORKERS) -m "not long"
 
 test-long: $(VENV)/.dev
-	$(BIN)/pytest -m long
+	$(BIN)/pytest $(WORKERS) -m long
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff format --check src tests
@@ -21,7 +27,7 @@ lint: $(VENV)/.dev
 	$(BIN)/mypy
 
 bounds: $(VENV)/.dev  # the tests of everything that compiles, with every index checked
-	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest -m "not long" tests/engine tests/layers tests/losses tests/fusions tests/optimizers
+	NUMBA_BOUNDSCHECK=1 $(BIN)/pytest $(WORKERS) -m "not long" tests/engine tests/layers tests/losses tests/fusions tests/optimizers
 
 bench: $(VENV)/.bench  # an hour on two cores, with nothing else running
 	$(BIN)/backpass bench fusion

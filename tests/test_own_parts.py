@@ -468,7 +468,7 @@ def test_a_model_file_refuses_an_object_that_it_cannot_name_in_one_line(part, tm
     assert not (tmp_path / "model").exists()
 
 
-@pytest.mark.parametrize("layers", [[5], ["relu"], [bp.ReLU], [object()]], ids=repr)
+@pytest.mark.parametrize("layers", [[5], ["relu"], [bp.ReLU], [object()]], ids=["number", "name", "class", "object"])
 def test_what_is_no_layer_at_all_is_refused_in_one_line(layers):
     with pytest.raises(TypeError, match=r"^layers holds [^\n]*$"):
         bp.Network([dense(4, 4), *layers], bp.MeanSquaredError())

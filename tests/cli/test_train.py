@@ -10,7 +10,6 @@ import pytest
 
 from backpass import Dense, Embedding, Network
 from backpass.cli import pictures
-from backpass.cli.pictures import literal
 from backpass.datasets.readers import read
 from backpass.layers.layer import LAYERS
 from tests.cli.runs import QUICK, record_of
@@ -259,18 +258,11 @@ def test_pictures_are_drawn_whatever_the_names_are(command, name, task):
     assert {path.name for path in Path("run").glob("*.png")} == {"curves.png", "regions.png"}
 
 
-def test_dollars_are_shown_as_they_are():
-    from matplotlib.text import Text
-
-    for name in ("$x", "a$b$c", r"$\frac{$", r"a\$b$"):
-        assert Text()._preprocess_math(literal(name)) == (name, False)
-
-
 def test_a_picture_that_fails_does_not_lose_the_training(command, monkeypatch):
     def failing(*arguments):
         raise RuntimeError("no\nfont")
 
-    monkeypatch.setattr(pictures, "figure", failing)
+    monkeypatch.setattr(pictures, "Picture", failing)
     result = command("train", "spiral", *QUICK, "--out", "run")
     assert result.code == 0
     assert result.err == "backpass: curves.png is not drawn: no font\nbackpass: regions.png is not drawn: no font\n"

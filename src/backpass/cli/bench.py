@@ -8,7 +8,12 @@ from typing import Annotated
 
 import typer
 
-bench = typer.Typer(help="Measure speed, against peers in the same run.", no_args_is_help=True)
+bench = typer.Typer(
+    help="Measure speed, against peers in the same run.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+)
 
 
 Repeats = Annotated[int, typer.Option(min=1, help="Measurements of each, in turn; medians are shown.")]

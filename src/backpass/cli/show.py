@@ -19,7 +19,7 @@ def show(run: str = typer.Argument(help="A run folder that backpass train left."
     """Print a run's layers, shapes, parameters, figures and options."""
     trained = RunFolder.load(run)
     network, record, target = trained.network, trained.record, trained.target
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False, emoji=False)  # names are what they are, brackets and all
 
     grid = Grid()
     for heading in ("layer", "inputs", "output", "weights, biases"):

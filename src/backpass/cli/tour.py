@@ -28,7 +28,7 @@ def tour(
 
     from backpass.cli.tour_page import Page
 
-    walk(Page(Console(highlight=False), lang, pause))
+    walk(Page(Console(highlight=False, markup=False, emoji=False), lang, pause))
 
 
 def walk(page: Page) -> None:

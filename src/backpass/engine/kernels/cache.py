@@ -11,8 +11,9 @@ import os
 import platform
 import sys
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 BOUNDSCHECK = os.environ.get("NUMBA_BOUNDSCHECK", "0") not in ("", "0")
+PATIENCE = 60  # seconds that a process waits for what another compiles; one kernel takes about half a second
 
 
 def cache_folder() -> Path:
@@ -138,6 +140,32 @@ def write_entry(file: Path, symbol: str, code: bytes) -> None:
         with suppress(OSError):
             beside.unlink()
         say_once(f"backpass: {file.parent} cannot be written ({error.strerror}); every process will compile anew")
+
+
+@contextmanager
+def in_turn(file: Path) -> Iterator[None]:
+    """One process at a time makes this entry: the next finds what the first has written (192 kernels take 105 s, which
+    two test workers would both spend). Where locks do not work, or a process sleeps on one, each makes its own."""
+    try:
+        import fcntl
+
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(file.parent / "lock", "wb")  # noqa: SIM115  one for all entries; each locks a byte of its own
+    except (ImportError, OSError):
+        yield
+        return
+    place = int.from_bytes(hashlib.sha256(file.name.encode()).digest()[:6], "big")  # it need not exist
+    give_up = time.monotonic() + PATIENCE
+    with lock:
+        while time.monotonic() < give_up:
+            try:
+                fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, place)
+                break
+            except (BlockingIOError, PermissionError):  # which of the two depends on the system
+                time.sleep(0.02)
+            except OSError:
+                break
+        yield
 
 
 _said: set[str] = set()

@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from backpass.engine.kernels.blas import blas_symbols
-from backpass.engine.kernels.cache import BOUNDSCHECK, cache_file, read_entry, say_once, write_entry
+from backpass.engine.kernels.cache import BOUNDSCHECK, cache_file, in_turn, read_entry, say_once, write_entry
 
 # Full fastmath would let the compiler assume that NaN never happens; isnan then finds none.
 FLAGS: dict[str, Any] = {
@@ -241,11 +241,13 @@ def machine_code(made: Kernel, dtype: np.dtype[Any]) -> int:
             return made.addresses[dtype.char]
         file = cache_file(made.function, made.name, dtype)
         entry = read_entry(file) if file else None
-        if entry is None:
-            entry = compile_entry(made, dtype)
-            if file:
-                write_entry(file, *entry)
-        address = made.addresses[dtype.char] = load_entry(*entry)
+        if file and entry is None:
+            with in_turn(file):
+                entry = read_entry(file)  # by another process, while this one waited
+                if entry is None:
+                    entry = compile_entry(made, dtype)
+                    write_entry(file, *entry)
+        address = made.addresses[dtype.char] = load_entry(*(entry or compile_entry(made, dtype)))
         return address
 
 

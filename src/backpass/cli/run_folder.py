@@ -146,7 +146,7 @@ def refuse_odd(record: dict[str, Any], target: Target) -> None:
     held = vars(target)
     hold(held, str, "name", "task")
     hold(held, list, "classes")
-    hold(held, (dict, type(None)), "kind")
+    hold(data["target"], (dict, type(None)), "kind")
     if target.kind is not None and not isinstance(from_json(target.kind), Number | Boolean):
         raise TypeError(f"target is read as {reprlib.repr(target.kind)}")
     hold(held, number, "mean", "scale")

@@ -42,7 +42,9 @@ def first_grouped(texts: Series) -> str | None:
     import pyarrow.compute as compute
 
     array = pyarrow.array(texts, pyarrow.string(), from_pandas=True)
-    place = compute.index(compute.match_substring_regex(array, r"\d[ ,.'\u00a0\u202f]\d{3}(?:\D|$)"), True).as_py()
+    place = compute.index(
+        compute.match_substring_regex(array, "[0-9][ ,.'\u00a0\u202f][0-9]{3}([^0-9]|$)"), True
+    ).as_py()
     found = None if place < 0 else array[place].as_py()
     return found if found and not found.replace(".", "", 1).isdigit() else None
 

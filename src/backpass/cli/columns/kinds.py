@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -24,4 +25,7 @@ def learn(column: Column, decimal: str) -> tuple[Kind, np.ndarray]:
 def from_json(described: Any) -> Kind:
     """What `as_json` gave. TypeError, KeyError for anything else."""
     fields = dict(described)
-    return {kind.__name__.lower(): kind for kind in KINDS}[fields.pop("kind")](**fields)
+    kind = {kind.__name__.lower(): kind for kind in KINDS}[fields.pop("kind")]
+    if missing := {field.name for field in dataclasses.fields(kind)} - set(fields):
+        raise KeyError(missing.pop())
+    return kind(**fields)

@@ -1,4 +1,4 @@
-"""What a text file is written in, found out from the text: encoding, separator, header, marks in numbers.
+"""What separates the fields of a text, and which of its rows holds the names, found out from its beginning.
 
 Where two answers are as good, the file is refused and the option named that says which; nothing is guessed in silence.
 """
@@ -7,98 +7,19 @@ from __future__ import annotations
 
 import csv
 import re
-from dataclasses import dataclass, replace
-from typing import Any
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
 
+from backpass.datasets.fields import rows_of
 from backpass.datasets.reading import ONE_COLUMN, SEPARATORS, SPACES, Reading
-from backpass.datasets.text import rows_of
 
 SAMPLE = 256 << 10  # characters that are looked at, and
 SAMPLE_LINES = 200  # lines at most; 10,000 columns fill them with 5
 FEWEST_LINES = 8
 MOST_ABOVE = 100  # rows above a header
-
-# ---------------------------------------------------------------- encoding
-
-MARKS = {
-    b"\xef\xbb\xbf": "utf-8",
-    b"\xff\xfe\x00\x00": "utf-32",
-    b"\x00\x00\xfe\xff": "utf-32",
-    b"\xff\xfe": "utf-16",
-    b"\xfe\xff": "utf-16",
-}
-
-
-def decoded(path: str, content: bytes, asked: Reading, before: Reading) -> tuple[str, str]:
-    """The text, without a byte order mark, and its encoding. ValueError where it is in none that is known."""
-    if asked.encoding:
-        return strictly(path, content, asked.encoding), asked.encoding
-    mark = next((mark for mark in MARKS if content.startswith(mark)), b"")
-    if mark:
-        return strictly(path, content, MARKS[mark]), MARKS[mark]
-    if b"\x00" in content[:SAMPLE]:
-        encoding = without_mark(content[:SAMPLE])
-        if not encoding:
-            raise ValueError(f"{path} is no text: it holds zero bytes")
-        return strictly(path, content, encoding), encoding
-    try:
-        return content.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError as error:
-        refuse_mixture(path, content, error)
-    if before.encoding not in (None, "utf-8"):
-        try:
-            return content.decode(before.encoding), str(before.encoding)
-        except UnicodeDecodeError:
-            pass
-    encoding = single_byte(content)
-    return strictly(path, content, encoding), encoding
-
-
-def strictly(path: str, content: bytes, encoding: str) -> str:
-    try:
-        return content.decode("utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding)
-    except UnicodeError as error:
-        start = getattr(error, "start", 0)
-        line = content.count(b"\n", 0, start) + 1
-        raise ValueError(
-            f"{path} is not in {encoding}: line {line} has the byte {content[start : start + 1].hex()}; --encoding says another"
-        ) from None
-
-
-def without_mark(content: bytes) -> str:
-    """UTF-16 whose letters are mostly Latin has a zero in every second byte."""
-    even, odd = content[0::2].count(0), content[1::2].count(0)
-    half = len(content) // 2
-    if odd > 0.3 * half and even < 0.01 * half:
-        return "utf-16-le"
-    if even > 0.3 * half and odd < 0.01 * half:
-        return "utf-16-be"
-    return ""
-
-
-def refuse_mixture(path: str, content: bytes, error: UnicodeDecodeError) -> None:
-    """ValueError for UTF-8 with a few broken bytes, which any other encoding would make nonsense of."""
-    text = content.decode("utf-8", errors="replace")
-    broken = text.count("\ufffd")
-    others = sum(map(text.count, set(text) - {chr(code) for code in range(128)})) - broken
-    if others >= 3 and broken * 5 < others:
-        line = content.count(b"\n", 0, error.start) + 1
-        byte = content[error.start : error.start + 1].hex()
-        raise ValueError(f"{path} is in utf-8 but for the byte {byte} in line {line}; mend it, or pass --encoding")
-
-
-def single_byte(content: bytes) -> str:
-    import charset_normalizer
-
-    del charset_normalizer
-    try:
-        content.decode("cp1252")
-    except UnicodeDecodeError:
-        return "latin-1"
-    return "cp1252"
-
-
-# ---------------------------------------------------------------- separator and header
+CLEAN = 0.05  # the share of fields that may look as if they were several
+NAMES = {mark: f"{name}s" for name, mark in SEPARATORS.items()}
 
 NUMBER = re.compile(rf"[-+−]?\s?[$€£¥]?\s?(\d[\d.,'’{SPACES}]*|[.,]\d+)([eE][-+]?\d+)?\s?[%$€£¥]?$")
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([ T].*)?$|\d{1,2}:\d\d(:\d\d)?")
@@ -108,6 +29,9 @@ LACKING = re.compile(r"(|[?.\-_*]+|n/?a|nan|null|none|missing|unknown|#n/?a|<na>
 def is_value(field: str) -> bool:
     """Whether a field is a number or a date, which a name seldom is."""
     return bool(NUMBER.match(field) or DATE.match(field))
+
+
+COMMENT = ("#", "%", "//")
 
 
 @dataclass
@@ -138,6 +62,10 @@ class Layout:
     def below(self) -> list[list[str]]:
         return [fields for _, fields in self.rows[self.header + 1 :]]
 
+    def has_units(self, before: bool) -> bool:
+        """Whether the row below the header says in what the columns are measured."""
+        return bool(self.below) and units_in(self.below[0], self.below[1:], before)
+
     def dirty(self) -> float:
         """The share of fields in which another separator stands, as it would in a number or between fields."""
         others = [mark for mark in SEPARATORS.values() if mark != self.separator]
@@ -148,63 +76,54 @@ class Layout:
         ) / max(len(fields), 1)
 
 
-def sample_of(text: str) -> tuple[str, bool]:
+def sample_of(content: bytes) -> tuple[str, bool]:
     """The beginning of a text in whole lines, and whether that is all of it."""
-    end = lines = 0
-    for match in re.finditer(r"\r\n?|\n", text):
-        end, lines = match.end(), lines + 1
-        if lines >= SAMPLE_LINES or (end > SAMPLE and lines >= FEWEST_LINES):
-            return text[:end], end == len(text)
-    return text, True
+    for lines, match in enumerate(re.finditer(rb"\r\n?|\n", content), 1):
+        if lines >= SAMPLE_LINES or (match.end() > SAMPLE and lines >= FEWEST_LINES):
+            return content[: match.end()].decode(), match.end() == len(content)
+    return content.decode(), True
 
 
-def layout_of(path: str, text: str, asked: Reading, before: Reading, tabs: bool) -> Layout:
-    """The way to take a text apart. ValueError where there are two, or none."""
-    sample, whole = sample_of(text)
-    first = sample.split("\n", 1)[0].strip().strip('"')
-    if asked.separator is None and re.fullmatch(r"sep=[,;|\t]", first):  # Excel's own
-        asked = replace(asked, separator=first[-1])
-    if asked.separator:
-        return taken_apart(path, sample, whole, asked.separator, asked) or one_column(path, sample, asked.separator)
+def layout_of(path: str, content: bytes, asked: Reading, before: Reading, hint: str = "") -> Layout:
+    """The way to take a text in UTF-8 apart. ValueError where there are two."""
+    sample, whole = sample_of(content)
+    said = re.match(r'"?sep=([,;|\t])"?[\r\n]', sample)  # Excel's own way to tell
+    separator = asked.separator or (said[1] if said else None)
+    if separator:
+        return taken_apart(sample, whole, separator, before) or unfit(path, sample, separator)
     wanted = [mark for mark in SEPARATORS.values() if mark in sample]
-    if before.separator in wanted:
-        layout = taken_apart(path, sample, whole, str(before.separator), before)
-        if layout is not None and layout.fit == 1:
-            return layout
-    found = [layout for mark in wanted if (layout := taken_apart(path, sample, whole, mark, before)) is not None]
+    found = [layout for mark in wanted if (layout := taken_apart(sample, whole, mark, before)) is not None]
+    for usual in (before.separator, hint):
+        for layout in found:
+            if layout.separator == usual and layout.fit == 1:
+                return layout
     if not found:
-        return one_column(path, sample, before.separator or ("\t" if tabs else ","))
-    most = max(layout.fit for layout in found)
-    found = [layout for layout in found if layout.fit > most - 0.1]
+        return one_column(sample) or unfit(path, sample, before.separator or hint or ",")
+    best_fit = max(layout.fit for layout in found)
+    found = [layout for layout in found if layout.fit > best_fit - 0.1]
     top = min(layout.header for layout in found)
-    found = sorted((layout for layout in found if layout.header == top), key=lambda layout: layout.dirty())
-    best = found[0]
-    if len(found) > 1:
-        if tabs and any(layout.separator == "\t" for layout in found):
-            return next(layout for layout in found if layout.separator == "\t")
-        if best.dirty() > 0.05 or found[1].dirty() - best.dirty() < 0.05:
-            ways = " or ".join(
-                f"{len(each.names)} columns with {Reading(separator=each.separator) if each.separator != ',' else 'commas'}"
-                for each in found
-            )
-            raise ValueError(f"{path} can be read as {ways}; --separator says which")
-    return best
+    found = sorted((layout for layout in found if layout.header == top), key=Layout.dirty)
+    if len(found) > 1 and (found[0].dirty() > CLEAN or found[1].dirty() < found[0].dirty() + CLEAN):
+        ways = " or ".join(f"{len(each.names)} columns by {NAMES[each.separator]}" for each in found)
+        raise ValueError(f"{path} can be read as {ways}; --separator says which")
+    return found[0]
 
 
-def one_column(path: str, sample: str, separator: str) -> Layout:
-    """Lines that nothing separates, or that separators do not fit: numbers with decimal commas, or an error to come."""
+def one_column(sample: str) -> Layout | None:
+    """Numbers with decimal commas, one a line."""
     rows = fields_of(sample, True, ONE_COLUMN) or []
-    below = [fields[0] for _, fields in rows[1:]]
-    if (
-        separator == ","
-        and below
-        and all(re.fullmatch(r"[-+]?\d+(,\d+)?", field) for field in below)
-        and "," not in rows[0][1][0]
-    ):
-        return Layout(ONE_COLUMN, rows, 0, 1.0)
-    rows = fields_of(sample, True, separator) or rows
+    texts = [fields[0] for _, fields in rows]
+    numbers = len(texts) > 1 and all(re.fullmatch(r"[-+]?\d+(,\d+)?", text) for text in texts[1:])
+    return Layout(ONE_COLUMN, rows, 0, 1.0) if numbers and "," not in texts[0] else None
+
+
+def unfit(path: str, sample: str, separator: str) -> Layout:
+    """One column, or rows of which the first that does not fit is to be named."""
+    rows: list[tuple[int, list[str]]] = []
+    with suppress(csv.Error):
+        rows.extend(rows_of(sample, separator))  # those before the error
     if not rows:
-        raise ValueError(f"{path} begins with a quote that is not closed")
+        raise ValueError(f"{path} begins with a quote that is not closed, or not doubled within quotes")
     return Layout(separator, rows, 0, 0.0)
 
 
@@ -220,7 +139,7 @@ def fields_of(sample: str, whole: bool, separator: str) -> list[tuple[int, list[
     return rows
 
 
-def taken_apart(path: str, sample: str, whole: bool, separator: str, like: Reading) -> Layout | None:
+def taken_apart(sample: str, whole: bool, separator: str, before: Reading) -> Layout | None:
     """The layout with one separator; None where the rows do not fit together."""
     rows = fields_of(sample, whole, separator)
     if not rows:
@@ -243,7 +162,7 @@ def taken_apart(path: str, sample: str, whole: bool, separator: str, like: Readi
     if best is None or best[0] <= 0.5:
         return None
     fit, start = best
-    header = header_of(fields, start)
+    header = header_of(fields, start, before.preamble)
     if header and len(fields[header - 1]) == len(fields[header]) - 1 and rows[header][0] == rows[header - 1][0] + 1:
         return None  # a header that is one name short is no line above it
     return Layout(separator, rows, header, fit)
@@ -255,8 +174,8 @@ def trailing(rows: list[list[str]], width: int) -> bool:
 
 
 def value_columns(rows: list[list[str]], width: int) -> list[int]:
-    """The columns that hold numbers or dates, told by the lower half of the rows."""
-    lower = rows[len(rows) // 2 :]
+    """The columns that hold numbers or dates, told by the last third of the rows: names may stand above."""
+    lower = rows[-max(len(rows) // 3, 1) :]
     columns = []
     for column in range(width):
         held = [row[column] for row in lower if len(row) > column and not LACKING.match(row[column])]
@@ -265,9 +184,13 @@ def value_columns(rows: list[list[str]], width: int) -> list[int]:
     return columns
 
 
-def header_of(rows: list[list[str]], start: int) -> int:
+def header_of(rows: list[list[str]], start: int, before: int | None = None) -> int:
     """Which row holds the names: below lines above that happen to have as many fields."""
     width = len(rows[start])
+    if before is not None and start <= before < len(rows) - 1:  # where it was before, if that can be
+        names = rows[before]
+        if len(names) == width and all(names[1:]) and not any(map(is_value, names)):
+            return before
     columns = value_columns(rows[start + 1 :], width)
 
     def filled(row: list[str]) -> int:
@@ -283,43 +206,40 @@ def header_of(rows: list[list[str]], start: int) -> int:
 
     if columns:
         body = next((place for place in range(start, len(rows)) if is_body(rows[place])), len(rows))
-        names = range(start, body)
-    else:
-        names = range(start, min(start + 2, len(rows)))
-        names = names if width > 2 and filled(rows[start]) == 1 and rows[start][0] else range(start, start + 1)
-    if not names:
-        return start
-    fullest = max(filled(rows[place]) for place in names if len(rows[place]) >= width or place == start)
-    header = next(place for place in names if filled(rows[place]) == fullest)
-    commented = rows[header][0].startswith(("#", "%", "//")) and header + 1 in names
-    return header + 1 if commented and not units_in(rows[header + 1], rows[header + 2 :]) else header
+        names = list(range(start, body))
+    else:  # texts only: a title that a spreadsheet filled up is told by its one field
+        title = width > 2 and filled(rows[start]) == 1 and rows[start][0]
+        names = [start, min(start + 1, len(rows) - 1)] if title else [start]
+    plain = [place for place in names if not rows[place][0].startswith(COMMENT)]
+    if plain and not any(UNIT.match(field) for field in rows[plain[0]]):  # else #id,mass stands above -,kg
+        names = plain
+    fullest = max((filled(rows[place]) for place in names), default=0)
+    return next((place for place in names if filled(rows[place]) == fullest), start)
 
 
 # ---------------------------------------------------------------- a line of units
 
-BASE = r"(?:[yzafpnumµμkMGTPcdh]?(?:m|g|s|A|K|mol|cd|Hz|N|Pa|bar|J|W|Wh|V|F|Ω|Ohm|T|lm|lx|Bq|l|L|t|eV|B|bit|cal|rad|min|VA)|d|day|days|h|hr|hrs|hours|a|yr|yrs|year|years|sec|s|ha|°[CF]?|deg|degC|degF|in|ft|mi|lb|lbs|oz|mph|kt|kn|psi|dB|ppm|ppb|pH|EUR|USD|GBP|CHF|JPY|€|\$|£|¥|%|‰|1)"
-UNIT = re.compile(
-    rf"[\[(].*[\])]$|{BASE}(?:[-−]?\d|\^[-−]?\d|[²³⁻¹])*(?:[ */·.⋅]{BASE}(?:[-−]?\d|\^[-−]?\d|[²³⁻¹])*)*$|units?$|einheit(en)?$",
-    re.I,
+BASE = (
+    r"(?:[yzafpnumµμkMGTPcdh]?(?:m|g|s|A|K|mol|cd|Hz|N|Pa|bar|J|W|Wh|V|F|Ω|Ohm|T|lm|lx|Bq|l|L|t|eV|B|bit|cal|rad|min|VA)"
+    r"|d|days?|h|hrs?|hours?|a|yrs?|years?|sec|ha|°[CF]?|deg[CF]?|in|ft|mi|lbs?|oz|mph|kt|kn|psi|dB|pp[mb]|pH"
+    r"|EUR|USD|GBP|CHF|JPY|[€$£¥%‰1])"
 )
+POWER = r"(?:[-−]?\d|\^[-−]?\d|[²³⁻¹])*"
+UNIT = re.compile(rf"[\[(].*[\])]$|{BASE}{POWER}(?:[ */·.⋅]{BASE}{POWER})*$|units?$|einheit(en)?$", re.I)
+PLAIN = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.I)
 
 
-def units_in(row: list[str], below: list[list[str]]) -> bool:
+def units_in(row: list[str], below: list[list[str]], before: bool = False) -> bool:
     """Whether the row below the header says in what the columns are measured."""
     columns = value_columns(below, len(row))
     held = [row[column] for column in columns if row[column]]
     if not columns or not held or any(is_value(field) for field in held):
         return False
-    known = [field for field in held if UNIT.match(field)]
-    if known:
+    if any(UNIT.match(field) for field in held):
         return all(UNIT.match(field) or LACKING.match(field) for field in held)
-    # whatever the words are: all of several columns of numbers begin with one
-    return (
-        len(columns) > 1
-        and len(held) == len(columns)
-        and len(below) > 1
-        and not any(LACKING.match(field) for field in held)
-    )
+    if len(held) < len(columns) or any(LACKING.match(field) for field in held):
+        return False
+    return before or (len(columns) > 1 and len(below) > 1)  # whatever the words are: all columns of numbers begin so
 
 
 def refuse_headless(path: str, layout: Layout) -> None:
@@ -329,84 +249,7 @@ def refuse_headless(path: str, layout: Layout) -> None:
     held = [names[column] for column in columns if column < len(names)]
     if not held or not all(NUMBER.match(field) for field in held):
         return
-    numbers = [float(field) if re.fullmatch(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", field, re.I) else 0.0 for field in held]
-    if len(numbers) > 1 and any(after <= before for before, after in zip(numbers, numbers[1:], strict=False)):
+    numbers = [float(field) if PLAIN.fullmatch(field) else 0.0 for field in held]
+    if any(after <= before for before, after in pairwise(numbers)):  # 2019, 2020 and 0, 1, 2 are names
         shown = ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
         raise ValueError(f"{path} has no line of names: it begins with {shown}; write a name for each column above it")
-
-
-# ---------------------------------------------------------------- marks in numbers
-
-AROUND = r"^[-+−]?\s?(?:[$€£¥]|[A-Z]{3}\s)?\s?[-+−]?(?:%s)\s?(?:[%%‰$€£¥]|[A-Z]{3})?$"
-
-
-def certain(mark: str, group: str) -> str:
-    """Numbers in which `mark` can only be the decimal one."""
-    return AROUND % "|".join(
-        rf"(?:{form})"
-        for form in (
-            rf"\d+[{mark}](?:\d{{1,2}}|\d{{4,}})",
-            rf"(?:0\d*|\d{{4,}})[{mark}]\d+",
-            rf"\d{{1,3}}(?:[{group}'’{SPACES}]\d{{3}})+[{mark}]\d+",
-            rf"\d{{1,3}}(?:[{group}]\d{{3}}){{2,}}",
-            rf"\d+[{mark}]\d+[eE][-+]?\d+",
-        )
-    )
-
-
-COMMA, POINT = certain(",", "."), certain(".", ",")
-EITHER = AROUND % r"[1-9]\d{0,2}[.,]\d{3}"  # 1,234: one and a bit, or more than a thousand
-WHOLE = AROUND % r"\d+"
-SPACED = AROUND % rf"[1-9]\d{{0,2}}(?:[{SPACES}]\d{{3}})+(?:[.,]\d+)?"
-QUOTED = AROUND % r"[1-9]\d{0,2}(?:['’]\d{3})+(?:[.,]\d+)?"
-
-
-def marks_of(columns: dict[str, Any], separator: str) -> tuple[str, str, list[str]]:
-    """The decimal mark, the marks between thousands, and notes on what could be meant otherwise."""
-    import pyarrow.compute as compute
-
-    commas: list[str] = []
-    points: list[str] = []
-    unsure: dict[str, tuple[str, str, bool]] = {}  # name: a value, its mark, whether small whole numbers stand beside
-    groups: set[str] = set()
-    for name, column in columns.items():
-        present = column.drop_null()
-        head = present.slice(0, 100)
-        if not len(head) or not any(map(is_value, head.to_pylist())):
-            continue
-        if not compute.any(compute.match_substring_regex(present, rf"\d[.,'’{SPACES}]\d")).as_py():
-            continue
-        different = present.unique() if len(present) < 100_000 else present.slice(0, 100_000).unique()
-
-        def count(pattern: str, different: Any = different) -> int:
-            return compute.sum(compute.match_substring_regex(different, pattern)).as_py() or 0
-
-        comma, point, either, whole, spaced, quoted = map(count, (COMMA, POINT, EITHER, WHOLE, SPACED, QUOTED))
-        if comma + point + either + whole + spaced + quoted < 0.9 * len(different):
-            continue
-        groups |= {" "} if spaced and (comma or point or whole) else set()
-        groups |= {"'"} if quoted else set()
-        if comma and not point:
-            commas.append(name)
-        elif point and not comma:
-            points.append(name)
-        elif either and not point and not comma:
-            value = compute.filter(different, compute.match_substring_regex(different, EITHER))[0].as_py()
-            unsure[name] = (value, "," if "," in value else ".", bool(whole))
-    notes: list[str] = []
-    if commas and points:
-        decimal = "," if len(commas) > len(points) or (len(commas) == len(points) and separator != ",") else "."
-        others = points if decimal == "," else commas
-        notes.append(f"{', '.join(others[:3])}: numbers are written otherwise than in the other columns")
-    elif commas or points or not unsure or separator == ",":
-        decimal = "," if commas else "."
-    else:
-        value, mark, beside = next(iter(unsure.values()))
-        decimal = (
-            mark if beside is False and (mark == "." or separator in (";", ONE_COLUMN)) else "," if mark == "." else "."
-        )
-        taken = f"{value.replace(mark, '')}" if decimal != mark else value.replace(mark, ".")
-        notes.append(f"{value!r} in {next(iter(unsure))} is taken for {taken}; --decimal says otherwise")
-    certainly = commas or points or separator == "," or bool(unsure)
-    usual = ("." if decimal == "," else ",") if certainly else ""
-    return decimal, usual + "".join(sorted(groups)), notes

@@ -174,7 +174,9 @@ def archive(path: str, content: Any) -> zipfile.ZipFile:
     try:
         opened = zipfile.ZipFile(BytesIO(content))
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no zip archive, or is cut off: {first_line(error)}") from None
+        raise ValueError(
+            f"{path} is no {Path(path).suffix.lower() or '.zip'} file, or is cut off: {first_line(error)}"
+        ) from None
     most, beyond = bound(len(content))
     if sum(each.file_size for each in opened.infolist()) > most:
         raise ValueError(f"{path} holds more than {shown(most)}, {beyond}")
@@ -213,7 +215,9 @@ def member(path: str, content: bytes) -> tuple[str, bytes]:
     except Exception as error:  # zipfile, zlib, bz2 and lzma each have errors of their own for a broken file
         if isinstance(error, ValueError) and str(error).startswith(path):
             raise
-        raise ValueError(f"{path} is no zip archive, or is cut off: {first_line(error)}") from None
+        raise ValueError(
+            f"{path} is no {Path(path).suffix.lower() or '.zip'} file, or is cut off: {first_line(error)}"
+        ) from None
 
 
 def first_line(error: Exception) -> str:

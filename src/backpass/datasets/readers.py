@@ -7,18 +7,17 @@ decided here, and so does not depend on which rows a file happens to hold.
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from backpass.datasets import dialect, text, typed
 from backpass.datasets.builtin import BUILTIN, builtin
-from backpass.datasets.opening import READABLE, STDIN, TEXTS, Source, open_source
+from backpass.datasets.opening import STDIN, TEXTS, Source, open_source
 from backpass.datasets.reading import Reading
 
 if TYPE_CHECKING:
-    from pandas import DataFrame, Series
+    from pandas import DataFrame
 
 __all__ = ["Reading", "Table", "read"]
 
@@ -68,9 +67,6 @@ class Table:
             place -= rows
         raise IndexError(f"the table has {len(self.frame)} rows")
 
-    def labels(self, column: str) -> Series:
-        return self.frame[column]
-
 
 def read(
     data: str | Path | Sequence[str | Path], reading: Reading | None = None, *, as_before: Reading | None = None
@@ -85,7 +81,7 @@ def read(
     as_before : Reading, optional
         How other files of the same kind were read: followed where it fits, else found out anew with a note.
 
-    Raises FileNotFoundError, OSError, ValueError, TypeError of one line for what is missing, empty, cut off, or no table.
+    Raises FileNotFoundError, OSError, ValueError, TypeError of one line for what is missing, empty, cut off, no table.
     """
     asked, before = reading or UNTOLD, as_before or UNTOLD
     several = [data] if isinstance(data, str | Path) else list(data)
@@ -99,10 +95,12 @@ def read(
     for path in paths:
         tables.append(read_file(open_source(path), asked, before))
         if len(tables) == 1 and len(paths) > 1:
-            before = replace(tables[0].reading, **{key: value for key, value in before.to_dict().items()})
+            before = replace(tables[0].reading, **before.to_dict())
     table = tables[0] if len(tables) == 1 else joined(tables)
     if table.text:
-        decide_marks(table, asked, as_before or UNTOLD)
+        from backpass.datasets.text import with_marks
+
+        table.reading = with_marks(table.frame, table.reading, asked, as_before or UNTOLD, table.notes)
     return table
 
 
@@ -119,141 +117,24 @@ def paths_of(data: str) -> list[str]:
 
 
 def read_file(source: Source, asked: Reading, before: Reading) -> Table:
-    path = source.path
-    if source.kind in TEXTS:
-        table = read_text(source, asked, before)
+    from pandas import DataFrame  # here, as what follows: the command line's help needs none of it
+
+    from backpass.datasets import text, typed, workbook
+
+    notes: list[str] = []
+    table = Table(source.name, DataFrame(), notes=notes, text=source.kind in TEXTS)
+    if table.text:
+        table.frame, table.reading = text.read_text(source, asked, before, notes)
+    elif source.kind == ".xlsx":
+        table.frame, table.reading = workbook.read_xlsx(source, notes)
     else:
-        notes: list[str] = []
-        frame = TYPED[source.kind](source, notes)
-        npz = source.kind == ".npz"
-        table = Table(source.name, frame, "y" if npz and "y" in frame else None, named=not npz, notes=notes)
+        table.frame = getattr(typed, f"read_{source.kind[1:]}")(source, notes)
+    if source.kind == ".npz":
+        table.target, table.named = "y", False
     if not len(table.frame):
-        raise ValueError(f"{path} has no rows; at least one sample is needed")
-    table.files = [(path, len(table.frame))]
+        raise ValueError(f"{source.path} has no rows; at least one sample is needed")
+    table.files = [(source.path, len(table.frame))]
     return table
-
-
-TYPED: dict[str, Callable[[Source, list[str]], DataFrame]] = {
-    ".parquet": typed.read_parquet,
-    ".feather": typed.read_feather,
-    ".jsonl": typed.read_jsonl,
-    ".npz": typed.read_npz,
-}
-
-
-def read_text(source: Source, asked: Reading, before: Reading) -> Table:
-    path, notes = source.path, []
-    content, encoding = dialect.decoded(path, source.content, asked, before)
-    if not content.strip():
-        raise ValueError(f"{path} is empty")
-    layout = dialect.layout_of(path, content, asked, before, tabs=source.kind == ".tsv")
-    dialect.refuse_headless(path, layout)
-    names = list(layout.names)
-    last = layout.header
-    units = bool(layout.below) and dialect.units_in(layout.below[0], layout.below[1:])
-    if units:
-        last += 1
-        notes.append(
-            f"the row below the header of {path} holds units ({', '.join(filter(None, layout.below[0]))[:60]}); it is left out"
-        )
-    line = layout.rows[last][0]
-    below = after_lines(content, line)
-    while (
-        names
-        and not names[-1]
-        and not any(row[len(names) - 1 : len(names)] != [""] for row in layout.below[:1])
-        and False
-    ):
-        names.pop()
-    typed.refuse_twice(path, [name for name in names if name])
-    encoded = below.encode()
-    columns = text.quick(path, encoded, layout.separator, len(names)) if encoded.strip() else None
-    if columns is None:
-        columns = text.careful(path, below, layout.separator, names, line)
-    reading = Reading(layout.separator, encoding=encoding, preamble=layout.header, units=units)
-    if layout.header:
-        shown = ", ".join(filter(None, layout.rows[0][1]))[:60]
-        notes.append(
-            f"{path} has {layout.header} {'line' if layout.header == 1 else 'lines'} above the header ({shown} ...); passed over"
-        )
-    held, index = without_unnamed(
-        path, dict(enumerate(columns)), names, asked.index if asked.index is not None else before.index, notes
-    )
-    if (
-        before.separator is not None
-        and (layout.separator, encoding) != (before.separator, before.encoding)
-        and not encoded.isascii()
-    ):
-        notes.append(f"{path} is read otherwise than before: {reading}")
-    frame = typed.frame_of({name: typed.plain(path, name, chunked(column), notes) for name, column in held.items()})
-    return Table(source.name, frame, text=True, reading=replace(reading, index=index), notes=notes)
-
-
-def chunked(column: Any) -> Any:
-    import pyarrow
-
-    return column if isinstance(column, pyarrow.ChunkedArray) else pyarrow.chunked_array([column])
-
-
-def after_lines(content: str, lines: int) -> str:
-    import re
-
-    place = 0
-    ends = re.compile(r"\r\n?|\n")
-    for _ in range(lines):
-        found = ends.search(content, place)
-        if found is None:
-            return ""
-        place = found.end()
-    return content[place:]
-
-
-def without_unnamed(
-    path: str, columns: dict[int, Any], names: list[str], index: bool | None, notes: list[str]
-) -> tuple[dict[str, Any], bool | None]:
-    """Columns by their names; without those that have none, where they are empty, or count or name the rows."""
-    held: dict[str, Any] = {}
-    for place, column in columns.items():
-        name = names[place]
-        if name:
-            held[name] = column
-        elif column.null_count == len(column):
-            continue
-        elif place == 0:
-            if index is None:
-                index = counts_rows(column)
-            if index:
-                notes.append(f"the first column of {path} has no name and counts or names the rows; it is left out")
-        if not name and not (place == 0 and index):
-            held[f"Unnamed: {place}"] = column
-            notes.append(f"column {place} of {path} has no name; it is called 'Unnamed: {place}'")
-    return held, index
-
-
-def counts_rows(column: Any) -> bool:
-    """Whether all values differ and are whole numbers, or words."""
-    import pyarrow.compute as compute
-
-    if column.null_count or compute.count_distinct(column).as_py() < len(column):
-        return False
-    return any(compute.all(compute.match_substring_regex(column, form)).as_py() for form in (r"^-?\d+$", r"^[^\W\d]"))
-
-
-def decide_marks(table: Table, asked: Reading, before: Reading) -> None:
-    """Which marks stand in numbers: as asked for, as before where the fields are separated as before, or found out."""
-    same = before.separator == table.reading.separator
-    decimal, thousands = asked.decimal, asked.thousands
-    if decimal is None and same and before.decimal is not None:
-        decimal, thousands = before.decimal, before.thousands
-    if decimal is None:
-        import pyarrow
-
-        columns = {str(name): pyarrow.array(table.frame[name]) for name in table.frame}
-        decimal, thousands, notes = dialect.marks_of(columns, str(table.reading.separator))
-        table.notes += notes
-    elif thousands is None:
-        thousands = "." if decimal == "," else ","
-    table.reading = replace(table.reading, decimal=decimal, thousands=thousands)
 
 
 def joined(tables: list[Table]) -> Table:
@@ -276,6 +157,3 @@ def joined(tables: list[Table]) -> Table:
     notes = list(dict.fromkeys(note for table in tables for note in table.notes))
     notes.insert(0, f"{len(files)} files are read as one table: {files[0][0]} to {files[-1][0]}")
     return replace(first, frame=frame, files=files, notes=notes)
-
-
-assert READABLE

@@ -1,4 +1,4 @@
-"""How a text file was read: what stands between the fields, which marks stand in numbers, in which bytes the text is."""
+"""How a text file was read: what stands between its fields, which marks in its numbers, in which bytes the text is."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Reading:
                 text = False
             if not text:
                 raise ValueError(
-                    f"encoding is {self.encoding!r}; it can be utf-8, utf-16, cp1252, latin-1 and others that Python has"
+                    f"encoding is {self.encoding!r}; it can be utf-8, utf-16, cp1252, latin-1 or another of Python's"
                 )
         object.__setattr__(self, "separator", separator)
         object.__setattr__(self, "decimal", decimal)

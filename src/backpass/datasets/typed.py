@@ -8,37 +8,26 @@ Int64 and boolean only where something is missing; it is NaN or NaT in the other
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from backpass import checks
+from backpass.datasets.fields import stripped
+from backpass.datasets.names import named_frame
 from backpass.datasets.opening import Source, archive, first_line, most_bytes, shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+INDEX = re.compile(r"__index_level_\d+__")
+
 
 def plain_frame(path: str, table: Any, notes: list[str]) -> DataFrame:
     """An Arrow table with plain columns. ValueError for a name that stands twice, TypeError for nested columns."""
-    names = [str(name).strip() for name in table.column_names]
-    refuse_twice(path, names)
-    return frame_of({name: plain(path, name, column, notes) for name, column in zip(names, table.columns, strict=True)})
-
-
-def frame_of(columns: dict[str, Any]) -> DataFrame:
-    import pandas
-
-    if not columns:
-        return pandas.DataFrame()
-    series = [pandas.Series(column, copy=False) for column in columns.values()]
-    return pandas.concat(series, axis="columns", keys=list(columns)) if len(series) else pandas.DataFrame()
-
-
-def refuse_twice(path: str, names: list[str]) -> None:
-    if len(set(names)) < len(names):
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
-        raise ValueError(f"{path} has two columns named {twice!r}; rename one")
+    columns = [plain(path, name, column, notes) for name, column in zip(table.column_names, table.columns, strict=True)]
+    return named_frame(path, table.column_names, columns, notes)[0]
 
 
 def plain(path: str, name: str, column: Any, notes: list[str]) -> Any:
@@ -89,13 +78,6 @@ def plain(path: str, name: str, column: Any, notes: list[str]) -> Any:
     raise TypeError(f"{path}: {name} holds {kind} values; numbers, texts, dates and yes or no can be read")
 
 
-def stripped(column: Any) -> Any:
-    import pyarrow.compute as compute
-
-    column = compute.utf8_trim_whitespace(column)
-    return compute.if_else(compute.equal(column, ""), None, column)
-
-
 def read_parquet(source: Source, notes: list[str]) -> DataFrame:
     import pyarrow
     import pyarrow.parquet
@@ -112,10 +94,8 @@ def read_parquet(source: Source, notes: list[str]) -> DataFrame:
 
 
 def without_index(table: Any) -> Any:
-    """Without the columns that pandas wrote for its index."""
-    described = json.loads((table.schema.metadata or {}).get(b"pandas", b"{}"))
-    index = {each for each in described.get("index_columns", []) if isinstance(each, str)}
-    return table.select([place for place, name in enumerate(table.column_names) if name not in index])
+    """Without the index that pandas wrote; one with a name is a column, as it is in a csv."""
+    return table.select([place for place, name in enumerate(table.column_names) if not INDEX.fullmatch(name)])
 
 
 def read_feather(source: Source, notes: list[str]) -> DataFrame:
@@ -161,18 +141,16 @@ def read_jsonl(source: Source, notes: list[str]) -> DataFrame:
             raise ValueError(f"{source.path} holds no JSON object in row {row} (line {number})")
         for name, value in held.items():
             if isinstance(value, dict | list):
-                raise TypeError(
-                    f"{source.path}: {name} holds a {'list' if isinstance(value, list) else 'nested object'} in row {row}; one value is expected"
-                )
+                what = "list" if isinstance(value, list) else "nested object"
+                raise TypeError(f"{source.path}: {name} holds a {what} in row {row}; one value is expected")
             column = columns.setdefault(name, [])
             column.extend([None] * (row - len(column)))
             column.append(value)
         row += 1
     for column in columns.values():
         column.extend([None] * (row - len(column)))
-    names = [name.strip() for name in columns]
-    refuse_twice(source.path, names)
-    return frame_of({name: of_values(column) for name, column in zip(names, columns.values(), strict=True)})
+    held = [of_values(column) for column in columns.values()]
+    return named_frame(source.path, list(columns), held, notes)[0]
 
 
 def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -20,7 +20,7 @@ THOUSANDS = {".": ", '", ",": ". '"}  # by the mark before the decimals
 CODES = ["USD", "EUR", "GBP", "JPY", "CHF", "CNY", "INR", "AUD", "CAD", "SEK", "NOK", "DKK", "PLN", "BRL", "MXN", "KRW"]
 AMOUNT = re.compile(
     r"(\()?\s*([+−-]?)\s*(\D*?)\s*([+−-]?)\s*([\d.,](?:.*[\d.,])?)\s*"  # (, sign, unit, sign, number
-    rf"({'|'.join(CODES)}|\D)?\s*(\))?"  # unit, )
+    rf"({'|'.join(CODES)}|[^\d\s)])?\s*(\))?"  # unit, )
 )
 
 

@@ -21,7 +21,7 @@ JANUARY_ON = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oc
 MONTH = rf"(?P<month>(?:{'|'.join(JANUARY_ON)})[a-z]*)[.]?"
 TIME = re.compile(
     r"(?P<hour>\d{1,2})(?::?(?P<minute>\d{2})(?::?(?P<second>\d{2})(?:[.,](?P<part>\d{1,9}))?)?)?\s*(?P<half>[ap][.]?m[.]?)?"
-    r"\s*(?P<zone>z|utc|gmt|[+-]\d{2}(?::?\d{2})?)?(?:\s*\[[\w/+-]+\])?",
+    r"\s*(?P<zone>z|utc|gmt|[+-]\d{2}(?::?\d{2}(?::?\d{2})?)?)?(?:\s*\[[\w/+-]+\])?",
     re.IGNORECASE,
 )
 ISO = re.compile(
@@ -98,7 +98,7 @@ def _at(day: datetime.datetime, time: re.Match[str]) -> datetime.datetime:
     at = day.replace(hour=hour, minute=int(time["minute"] or 0), second=int(time["second"] or 0), microsecond=fraction)
     if (zone := time["zone"] or "")[:1] in ("+", "-"):
         digits = zone[1:].replace(":", "")
-        offset = datetime.timedelta(hours=int(digits[:2]), minutes=int(digits[2:] or 0))
+        offset = datetime.timedelta(hours=int(digits[:2]), minutes=int(digits[2:4] or 0), seconds=int(digits[4:] or 0))
         return at - offset if zone[0] == "+" else at + offset
     return at
 

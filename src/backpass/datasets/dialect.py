@@ -18,6 +18,7 @@ SAMPLE = 256 << 10  # characters that are looked at, and
 SAMPLE_LINES = 200  # lines at most; 10,000 columns fill them with 5
 FEWEST_LINES = 8
 MOST_ABOVE = 100  # rows above a header
+SURE = 10  # rows of numbers below words that are no known units
 CLEAN = 0.05  # the share of fields that may look as if they were several
 NAMES = {mark: f"{name}s" for name, mark in SEPARATORS.items()}
 
@@ -68,12 +69,10 @@ class Layout:
 
     def dirty(self) -> float:
         """The share of fields in which another separator stands, as it would in a number or between fields."""
-        others = [mark for mark in SEPARATORS.values() if mark != self.separator]
+        others = "".join(set(SEPARATORS.values()) - {self.separator})
+        another = re.compile(rf"[{re.escape(others)}](?!\s)")
         fields = [field for row in (self.names, *self.below) for field in row]
-        return sum(
-            any(re.search(rf"{re.escape(mark)}(?!\s)", field) for mark in others) and not NUMBER.match(field)
-            for field in fields
-        ) / max(len(fields), 1)
+        return sum(bool(another.search(field)) and not NUMBER.match(field) for field in fields) / len(fields)
 
 
 def sample_of(content: bytes) -> tuple[str, bool]:
@@ -121,7 +120,7 @@ def unfit(path: str, sample: str, separator: str) -> Layout:
     """One column, or rows of which the first that does not fit is to be named."""
     rows: list[tuple[int, list[str]]] = []
     with suppress(csv.Error):
-        rows.extend(rows_of(sample, separator))  # those before the error
+        rows.extend(row for row in rows_of(sample, separator) if row[1] != [""])  # those before the error
     if not rows:
         raise ValueError(f"{path} begins with a quote that is not closed, or not doubled within quotes")
     return Layout(separator, rows, 0, 0.0)
@@ -132,7 +131,8 @@ def fields_of(sample: str, whole: bool, separator: str) -> list[tuple[int, list[
     rows = []
     try:
         for line, fields in rows_of(sample, separator):
-            rows.append((line, fields))
+            if fields != [""]:
+                rows.append((line, fields))
     except csv.Error as error:
         if whole or "end of data" not in str(error):
             return None
@@ -173,9 +173,9 @@ def trailing(rows: list[list[str]], width: int) -> bool:
     return all(len(row) >= width and not any(row[width:]) for row in rows)
 
 
-def value_columns(rows: list[list[str]], width: int) -> list[int]:
+def value_columns(rows: list[list[str]], width: int, most: int = 0) -> list[int]:
     """The columns that hold numbers or dates, told by the last third of the rows: names may stand above."""
-    lower = rows[-max(len(rows) // 3, 1) :]
+    lower = rows[-max(len(rows) // 3, most, 1) :]
     columns = []
     for column in range(width):
         held = [row[column] for row in lower if len(row) > column and not LACKING.match(row[column])]
@@ -239,7 +239,8 @@ def units_in(row: list[str], below: list[list[str]], before: bool = False) -> bo
         return all(UNIT.match(field) or LACKING.match(field) for field in held)
     if len(held) < len(columns) or any(LACKING.match(field) for field in held):
         return False
-    return before or (len(columns) > 1 and len(below) > 1)  # whatever the words are: all columns of numbers begin so
+    # whatever the words are: several columns of numbers all begin with one, and hold no other
+    return before or (len(columns) > 1 and len(below) >= SURE and columns == value_columns(below, len(row), SURE))
 
 
 def refuse_headless(path: str, layout: Layout) -> None:

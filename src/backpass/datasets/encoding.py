@@ -92,12 +92,13 @@ def refuse_nonsense(path: str, text: str) -> None:
     >>> refuse_nonsense("t.csv", "Müller; Gänsemarkt; Ødegård; 5 m²")
     >>> refuse_nonsense("t.csv", "Wrocław".encode("cp1250").decode("cp1252"))
     Traceback (most recent call last):
-    ValueError: t.csv is in neither utf-8 nor a Western encoding; --encoding says in what it is (such as cp1250, cp1251, shift_jis)
+    ValueError: t.csv is in neither utf-8 nor a Western encoding; --encoding says which (such as cp1250, shift_jis)
     """
     within_words = re.findall(r"(?<=[^\W\d_])[^\x00-\x7f](?=[^\W\d_])", text)
     signs = sum(unicodedata.category(letter)[0] not in "LMP" for letter in within_words)
     words = re.findall(r"[^\W\d_]{3,}", text)
     foreign = sum(not re.search("[a-zA-Z]", word) for word in words)
     if 10 * signs > len(within_words) or 10 * foreign > len(words):
-        known = "such as cp1250, cp1251, shift_jis"
-        raise ValueError(f"{path} is in neither utf-8 nor a Western encoding; --encoding says in what it is ({known})")
+        raise ValueError(
+            f"{path} is in neither utf-8 nor a Western encoding; --encoding says which (such as cp1250, shift_jis)"
+        )

@@ -41,7 +41,9 @@ def quick(content: bytes, separator: str, columns: int) -> list[Any] | None:
     return [stripped(column) for column in table.columns] if SPACE.search(content) else table.columns
 
 
-SPACE = re.compile(rb"[^\S\r\n]|[\xc2\xe1-\xe3]")  # or the beginning of a space that is not ASCII
+SPACE = re.compile(
+    rb"[^\S\r\n]|[\x1c-\x1f\"\xc2\xe1-\xe3]"
+)  # one that is not ASCII begins so; quotes may hold a line's end
 
 
 def stripped(column: Any) -> Any:
@@ -64,7 +66,10 @@ def odd_quotes(content: bytes, separator: str) -> bool:
     ends_field[[ord(separator), ord("\r"), ord("\n")]] = True
     before = (begin == 0) | ends_field[held[np.maximum(begin - 1, 0)]]
     after = (end == len(held)) | ends_field[held[np.minimum(end, len(held) - 1)]]
-    return bool((length % 2 == 1)[~(before | after)].any())
+    odd = length % 2 == 1  # it opens a field or closes one; an even run is doubled quotes within, or an empty field
+    within = (np.cumsum(odd) - odd) % 2 == 1
+    fine = np.where(within, after | ~odd, before & (after | odd))
+    return not fine.all()
 
 
 @contextmanager
@@ -77,14 +82,14 @@ def long_fields() -> Iterator[None]:
 
 
 def rows_of(text: str, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The line on which a row ends, and its fields, stripped; empty rows are passed over.
+    """The line on which a row ends, and its fields, stripped; empty lines are passed over.
 
     csv.Error for a quote that is not closed, or not doubled within a field.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
     with long_fields():
         for fields in reader:
-            if len(fields) > 1 or (fields and (fields[0].strip() or '"' in text)):
+            if fields:
                 yield reader.line_num, [field.strip() for field in fields]
 
 
@@ -95,7 +100,10 @@ def careful(path: str, text: str, separator: str, width: int, first_line: int) -
     columns: list[list[str | None]] = [[] for _ in range(width)]
     row, line = -1, 0
     try:
-        for row, (line, fields) in enumerate(rows_of(text, separator)):
+        for line, fields in rows_of(text, separator):
+            if width > 1 and fields == [""]:
+                continue  # a line of spaces
+            row += 1
             if len(fields) != width and (len(fields) < width or any(fields[width:])):
                 has = f"{len(fields)} {'field' if len(fields) == 1 else 'fields'}"
                 raise ValueError(

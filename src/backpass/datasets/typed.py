@@ -74,7 +74,8 @@ def plain(path: str, name: str, column: Any, notes: list[str]) -> Any:
     if types.is_duration(kind):
         return column.cast(pyarrow.duration("us"), safe=False).to_numpy()
     if types.is_time(kind):
-        return plain(path, name, column.cast(pyarrow.string()), notes)
+        texts = compute.replace_substring_regex(column.cast(pyarrow.string()), r"(\.\d*?)0+$", r"\1")
+        return plain(path, name, compute.replace_substring_regex(texts, r"\.$", ""), notes)
     raise TypeError(f"{path}: {name} holds {kind} values; numbers, texts, dates and yes or no can be read")
 
 

@@ -127,7 +127,7 @@ def unfit(path: str, sample: str, separator: str) -> Layout:
 
 
 def fields_of(sample: str, whole: bool, separator: str) -> list[tuple[int, list[str]]] | None:
-    """The sample's rows; None where quotes make no sense with this separator. A row that the sample cuts is left out."""
+    """The sample's rows, but for one that its end cuts; None where quotes make no sense with this separator."""
     rows = []
     try:
         for line, fields in rows_of(sample, separator):

@@ -10,10 +10,9 @@ The first prints as JSON microseconds a step, alone and beside a burner: a Pytho
 core busy. The second prints the seconds of one training in one thread, and of two such trainings that two threads of
 the process make at once. What is compared is measured one right after the other; a slowdown is the ratio of the two.
 
-`crowd` and `half` are beside eight burners and beside one: how many times as long as what the system grants allows, that
-is the processor time that the steps take in one thread alone, over a fair share of the cores: of a thread's in a crowd,
-and beside one burner of as many threads' as there are cores. `interrupt` prints how long a fit in a crowd goes on after
-Ctrl-C.
+`crowd` and `half` are beside eight burners and beside one. They print how many times as long the steps take as what the
+system grants allows: their processor time in one thread alone, over a fair share of the cores, of one thread in a crowd
+and of as many as there are cores beside one burner. `interrupt` prints how long a fit in a crowd goes on after Ctrl-C.
 """
 
 from __future__ import annotations

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -114,42 +116,63 @@ def build(columns: int, target: Target, options: dict[str, Any]) -> backpass.Net
 
 
 class BestEpoch:
-    """Remembers the weights of the epoch with the least validation loss; without one, of the last epoch."""
+    """Remembers the weights of the epoch with the least validation loss; without one, the last weights are kept."""
 
     def __init__(self, network: backpass.Network):
         self.network = network
-        self.epoch, self.least, self.weights = 0, math.inf, network.parameters.copy()
+        self.epoch, self.least = 0, math.inf
+        self.weights: np.ndarray | None = None
 
     def on_epoch_end(self, epoch: int, figures: dict[str, float]) -> None:
-        loss = figures.get("validation_loss", -math.inf)
-        if loss < self.least or loss == -math.inf:
-            self.epoch, self.least = epoch, loss
-            self.weights[:] = self.network.parameters
+        if "validation_loss" not in figures:
+            self.epoch = epoch
+        elif figures["validation_loss"] < self.least:
+            self.epoch, self.least = epoch, figures["validation_loss"]
+            self.weights = self.network.parameters.copy()
 
     def restore(self) -> None:
-        self.network.parameters[:] = self.weights
+        if self.weights is not None:
+            self.network.parameters[:] = self.weights
 
 
 class Interrupt:
-    """Ctrl-C inside a `with`: the first ends training after its epoch, the second ends everything."""
+    """Ctrl-C inside a `with`: the first ends training after the present steps, the second ends everything.
+
+    Python calls a handler once for all signals that came while compiled code ran. A socket has a byte for each.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.times = 0
+
+    @property
+    def asked(self) -> bool:
+        return self.times > 0
 
     def __enter__(self) -> Interrupt:
+        self.sockets = self.reading, writing = socket.socketpair()
+        for each in self.sockets:
+            each.setblocking(False)
+        self.wakeup_before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
         self.before = signal.signal(signal.SIGINT, self.on_signal)
         return self
 
     def __exit__(self, *error: object) -> None:
         signal.signal(signal.SIGINT, self.before)
+        signal.set_wakeup_fd(self.wakeup_before)
+        for each in self.sockets:
+            each.close()
 
     def on_signal(self, number: int, frame: object) -> None:
-        if self.asked:
+        with suppress(BlockingIOError):  # a test calls this without a signal
+            self.times += self.reading.recv(64).count(number) - 1
+        self.times += 1
+        if self.times > 1:
             raise KeyboardInterrupt
-        self.asked = True
 
-    def on_epoch_end(self, epoch: int, figures: dict[str, float]) -> bool:
+    def on_epoch_end(self, *told: object) -> bool:
         return self.asked
+
+    on_progress = on_epoch_end  # within an epoch, too
 
 
 def learn(

@@ -95,8 +95,7 @@ def train(
     """Train a network on a table, and leave a run folder.
 
     Classification or regression is read off the target. A fifth of the training part only chooses the epoch that is
-    kept. A regression's loss is of the standardised target. Ctrl-C ends training after the current epoch and keeps what
-    was learnt.
+    kept. A regression's loss is of the standardised target. Ctrl-C ends training at once and keeps what was learnt.
     """
     options: dict[str, Any] = {
         "task": task,
@@ -135,7 +134,8 @@ def train(
         typer.echo("backpass: interrupted; nothing is kept", err=True)
         raise typer.Exit(1) from None
     if history.stopped:
-        typer.echo(f"Ctrl-C: stopped after epoch {history.epochs} of {epochs}; what was learnt is kept")
+        when = f"after epoch {history.epochs}" if history.epochs else "within epoch 1"
+        typer.echo(f"Ctrl-C: stopped {when} of {epochs}; what was learnt is kept")
     if kept < history.epochs:
         typer.echo(f"epoch {kept} of {history.epochs} is kept: it did best on the validation part")
     Console(highlight=False).print(figures_table(run.record["figures"], kind))
@@ -193,8 +193,9 @@ def fill(
     run.network.save(folder / run_folder.MODEL)
     (folder / run_folder.PREPROCESSOR).write_bytes(run.features.dumps())
     (folder / run_folder.HISTORY).write_text(csv_text(history.rows()), encoding="utf-8")
-    with pictures.or_a_line(folder / run_folder.CURVES):
-        pictures.curves(folder / run_folder.CURVES, history.rows(), kept, title)
+    if history.epochs:
+        with pictures.or_a_line(folder / run_folder.CURVES):
+            pictures.curves(folder / run_folder.CURVES, history.rows(), kept, title)
     if len(run.features.columns) == 2 and run.features.plain:
         with pictures.or_a_line(folder / run_folder.REGIONS):
             pictures.regions(folder / run_folder.REGIONS, run, parts, title)
@@ -204,7 +205,7 @@ def fill(
 
 def csv_text(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch", "loss"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()

@@ -4,6 +4,7 @@ import copy
 import json
 import random
 from collections import Counter
+from functools import cache
 
 import numpy as np
 import pytest
@@ -20,6 +21,12 @@ LABELS = np.arange(7) % 3
 
 
 def audited(mutant):
+    return report_on(mutant.name)
+
+
+@cache  # three tests look at each
+def report_on(name):
+    (mutant,) = [mutant for mutant in MUTANTS if mutant.name == name]
     y_true = None if mutant.y_true is None else mutant.y_true.copy()
     return check(mutant.make(), mutant.inputs.copy(), y_true)
 

@@ -9,7 +9,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from backpass.bench import busy, memory, start, trainers
+from backpass.bench import busy, commands, memory, start, trainers
 
 
 def test_our_trainer_makes_as_many_steps_as_it_is_told(monkeypatch):
@@ -48,6 +48,7 @@ def processes(monkeypatch):
 
     monkeypatch.setattr(start, "first_step", first_step)
     monkeypatch.setattr(start, "import_seconds", lambda peer: 0.5 if peer == "backpass" else 1.0)
+    monkeypatch.setattr(commands, "processor_seconds", lambda arguments, folder: float(len(arguments)))
     return said
 
 
@@ -71,6 +72,32 @@ def test_a_second_line_while_compiling_is_told(processes, capsys):
 def test_the_first_step_of_a_process_is_measured():
     figures = start.first_step("backpass", os.environ.get("BACKPASS_CACHE_DIR", ""))
     assert figures["seconds"] > 0
+
+
+def test_commands_are_held_against_imports_in_turn(monkeypatch, capsys):
+    asked = []
+    seconds = {(commands.NUMPY,): 0.25, (commands.TABLES,): 2.0, (commands.BACKPASS, "train", "iris"): 3.5}
+    seconds |= {(commands.BACKPASS, "--help"): 0.5}
+    monkeypatch.setattr(
+        commands, "processor_seconds", lambda arguments, folder: asked.append(arguments) or seconds.get(arguments, 1.0)
+    )
+    runs = commands.main(2)
+    assert asked[2:] == 2 * [arguments for arguments, _, _ in commands.PROCESSES.values()]
+    assert runs["backpass train iris"] == 2 * [{"processor_seconds": 3.5}]
+    out = capsys.readouterr().out
+    rows = [line.split() for line in out.splitlines()]
+    assert ["backpass", "train", "iris", "3.50", "0%", "1.75t", "1.5:", "missed"] in rows
+    assert ["backpass", "--help", "0.500", "0%", "2.00n"] in rows
+    assert max(map(len, out.splitlines())) <= 80
+
+
+def test_processor_time_is_that_of_the_whole_process(tmp_path):
+    burn = "import time\nuntil = time.process_time() + 0.3\nwhile time.process_time() < until: pass"
+    idle = commands.processor_seconds(("import time; time.sleep(2)",), str(tmp_path))
+    assert commands.processor_seconds((burn,), str(tmp_path)) > 0.3
+    assert idle < 2, "sleep costs nothing"
+    with pytest.raises(OSError, match=r"^train nothing failed: backpass: nothing is no file"):
+        commands.processor_seconds((commands.BACKPASS, "train", "nothing"), str(tmp_path))
 
 
 @pytest.mark.skipif(not memory.PROCESS.exists(), reason="memory is read from /proc, which only Linux has")

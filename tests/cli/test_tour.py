@@ -1,4 +1,5 @@
 import io
+import os
 import re
 import string
 import subprocess
@@ -220,7 +221,8 @@ def test_pause_waits_after_each_stop_and_goes_on_without_a_keyboard():
 
 def test_piped_output_is_plain_and_80_columns_wide():
     command = [sys.executable, "-c", "from backpass.cli import main; main()", "tour", "--lang", "zh"]
-    done = subprocess.run(command, capture_output=True, env={"PATH": "/usr/bin", "PYTHONUTF8": "1"}, check=True)
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "TERM")}
+    done = subprocess.run(command, capture_output=True, env={**environment, "PYTHONUTF8": "1"}, check=True)
     text = done.stdout.decode()
     assert "\x1b" not in text
     assert max(cell_len(line) for line in text.splitlines()) <= 80

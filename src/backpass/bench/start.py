@@ -15,6 +15,7 @@ import time
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from backpass.bench import commands
 from backpass.bench.cost_table import Quantity, print_table, quantity
 from backpass.bench.peers import PEERS
 from backpass.bench.results import machine
@@ -62,7 +63,8 @@ def main(peers: list[str], repeats: int = 5) -> dict[str, Any]:
         "JAX keeps nothing from process to process, unless it is told to.\n"
         f"{'-'.join(map(str, SIZES))} relu, batch {BATCH}. Medians of {repeats} processes each, in turn.",
     )
-    return {"machine": machine(), "repeats": repeats, "goals": GOALS, "runs": runs}
+    of_commands = commands.main(repeats)
+    return {"machine": machine(), "repeats": repeats, "goals": GOALS, "runs": runs, "commands": of_commands}
 
 
 if __name__ == "__main__":

@@ -188,8 +188,8 @@ def header_of(rows: list[list[str]], start: int, before: int | None = None) -> i
     """Which row holds the names: below lines above that happen to have as many fields."""
     width = len(rows[start])
     if before is not None and start <= before < len(rows) - 1:  # where it was before, if that can be
-        names = rows[before]
-        if len(names) == width and all(names[1:]) and not any(map(is_value, names)):
+        held = rows[before]
+        if len(held) == width and all(held[1:]) and not any(map(is_value, held)):
             return before
     columns = value_columns(rows[start + 1 :], width)
 

@@ -51,6 +51,8 @@ def read_text(source: Source, asked: Reading, before: Reading, notes: list[str])
         units=units,
         index=before.index if index is None else index,
     )
+    if layout.separator == "," and below.isascii() and not any(mark in below for mark in (b'"', b"'", b" ")):
+        reading = replace(reading, decimal=".", thousands=",")  # no number can hold a comma, and nothing else to tell
     if before.separator is not None and (
         layout.separator != before.separator or (encoding != before.encoding and not content.isascii())
     ):
@@ -71,6 +73,8 @@ def with_marks(frame: DataFrame, reading: Reading, asked: Reading, before: Readi
     decimal, thousands = asked.decimal, asked.thousands
     if decimal is None and before.separator == reading.separator and before.decimal is not None:
         decimal, thousands = before.decimal, before.thousands
+    if decimal is None:
+        decimal, thousands = reading.decimal, reading.thousands
     if decimal is None:
         decimal, thousands, found = marks_of(frame, str(reading.separator))
         notes += found

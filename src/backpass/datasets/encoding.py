@@ -61,7 +61,9 @@ def recoded(path: str, content: bytes, encoding: str) -> bytes:
 
 def not_in(path: str, content: bytes, encoding: str, start: int) -> ValueError:
     line = content.count(b"\n", 0, start) + 1
-    return ValueError(f"{path} is not in {encoding}, or is cut off, in line {line}; --encoding says in what it is")
+    return ValueError(
+        f"{path} is not in {encoding}: line {line} holds what is no letter there; --encoding says another"
+    )
 
 
 def without_mark(path: str, content: bytes) -> str:

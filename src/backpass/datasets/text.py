@@ -33,7 +33,7 @@ def read_text(source: Source, asked: Reading, before: Reading, notes: list[str])
     dialect.refuse_headless(path, layout)
     names = layout.names
     refuse_twice(path, names)
-    units = asked.units if asked.units is not None else layout.has_units(bool(before.units))
+    units = asked.units if asked.units is not None else layout.has_units(before.units)
     line = layout.rows[layout.header + units][0]
     below = after_lines(content, line)
     columns = fields.quick(below, layout.separator, len(names))

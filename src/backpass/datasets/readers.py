@@ -95,7 +95,7 @@ def read(
     for path in paths:
         tables.append(read_file(open_source(path), asked, before))
         if len(tables) == 1 and len(paths) > 1:
-            before = replace(tables[0].reading, decimal=None, thousands=None, **before.to_dict())
+            before = replace(tables[0].reading, **{"decimal": None, "thousands": None} | before.to_dict())
     table = tables[0] if len(tables) == 1 else joined(tables)
     if table.text:
         from backpass.datasets.text import with_marks

@@ -32,7 +32,7 @@ def reading(decimal: str, thousands: str) -> Any:
 
 
 def numbers(texts: Series, decimal: str, grouped: bool = True) -> np.ndarray:
-    """(N,) float64: the numbers without a unit, NaN where a text is none; `grouped`: marks may stand between thousands."""
+    """(N,) float64, NaN where a text is no number without a unit; `grouped`: marks may stand between its thousands."""
     return reading(decimal, THOUSANDS[decimal] if grouped else "").numbers(texts)
 
 

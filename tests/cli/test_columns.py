@@ -149,7 +149,8 @@ def test_a_column_is_of_the_kind_that_takes_all_its_values(values, kind, numbers
 
 
 SAME = """2024-03-31 13:45:00, 2024-03-31T13:45, 2024-03-31T13:45:00Z, 2024-03-31 15:45:00.000+02:00,
-31 Mar 2024 1:45 PM, March 31 2024 13:45, 20240331T134500, 2024/03/31 13:45, 1711892700, 1711892700000, 31/03/2024 13:45"""
+31 Mar 2024 1:45 PM, March 31 2024 13:45, 20240331T134500, 2024/03/31 13:45,
+1711892700, 1711892700000, 31/03/2024 13:45"""
 SAME = [text.strip() for text in SAME.split(",")]
 
 
@@ -236,3 +237,104 @@ def test_a_word_that_was_not_seen_is_none_of_those_that_were():
         features, _ = Features.of(frame, np.arange(len(frame)), 0)
         known, new = features.transform(frame.iloc[: len(seen)]), features.transform(pandas.DataFrame({"a": ["x"]}))
         assert not (known == new).all(axis=1).any()
+
+
+def test_rows_that_overflow_in_the_network_are_named_with_their_column(command, refused):
+    random = np.random.default_rng(0)
+    frame = pandas.DataFrame(random.normal(size=(60, 2)), columns=["a", "b"]).assign(y=random.normal(size=60))
+    frame.to_csv("t.csv", index=False)
+    for task, run in (("regression", "numbers"), ("classification", "labels")):
+        frame.assign(y=frame["y"] if task == "regression" else frame["y"] > 0).to_csv("t.csv", index=False)
+        assert command("train", "t.csv", "--target", "y", "--epochs", 1, "--out", run).code == 0
+        new = frame.assign(y=frame["y"] if task == "regression" else frame["y"] > 0)
+        new.loc[7, "b"] = 3e38
+        new.to_csv("new.csv", index=False)
+        for name in ("predict", "evaluate"):
+            assert "b holds values too far from the training part's: 3e+38 in row 7" in refused(name, run, "new.csv")
+
+
+def test_rows_without_a_target_are_left_out_with_a_line_that_counts_them(command, refused):
+    frame = pandas.DataFrame({"a": np.arange(40.0), "y": np.arange(40) / 7})
+    frame.loc[[3, 9], "y"] = np.nan
+    frame.to_csv("t.csv", index=False)
+    assert "y has no value in row 3 (and 1 more); drop such rows" in refused(
+        "train", "t.csv", "--target", "y", "--strict"
+    )
+    result = command("train", "t.csv", "--target", "y", "--epochs", 1, "--out", "run")
+    assert "2 rows without y are left out, the first: row 3\n" in result.out
+    result = command("evaluate", "run", "t.csv")
+    assert "2 rows without y are left out, the first: row 3\n" in result.out
+    assert "38" in result.out
+    assert "row 3" in refused("evaluate", "run", "t.csv", "--strict")
+    frame.loc[5, "a"] = np.inf
+    frame.to_csv("t.csv", index=False)
+    assert "a holds inf in row 5;" in refused("evaluate", "run", "t.csv"), "rows are those of the file"
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "N/A", "n/a", "null", "NULL", "nan", "#N/A"])
+def test_labels_that_other_programs_take_for_missing_stay_labels(command, word):
+    Path("t.csv").write_text("a,y\n" + "".join(f"{i},{[word, 'low', 'high'][i % 3]}\n" for i in range(60)))
+    result = command("train", "t.csv", "--target", "y", "--epochs", 1, "--out", "run")
+    assert f"y: {word!r} is a label like others (20 rows); only an empty field holds none\n" in result.out
+    assert f"probability_{word}" in command("predict", "run", "t.csv").out
+    assert command("evaluate", "run", "t.csv").code == 0
+
+
+@pytest.mark.parametrize("spelt", ["{:,}", "${}", "{}%", "{} EUR"])
+def test_amounts_are_a_regression_with_a_line(command, spelt):
+    prices = [spelt.format(number * 1000) for number in range(1, 41)]
+    pandas.DataFrame({"a": np.arange(40), "price": prices}).to_csv("t.csv", index=False)
+    result = command("train", "t.csv", "--target", "price", "--out", "run")
+    assert f"price holds amounts such as {prices[0]!r}; they are read as numbers\nregression of price" in result.out
+    predicted = np.array(command("predict", "run", "t.csv").out.split()[1:], float)
+    assert np.abs(predicted - 1000 * np.arange(1, 41)).mean() < 1000
+
+
+def test_a_text_target_with_a_label_a_row_asks_for_the_task(command, refused):
+    pandas.DataFrame({"a": np.arange(40), "y": [f"word {i}" for i in range(40)]}).to_csv("t.csv", index=False)
+    assert "say --task classification" in refused("train", "t.csv", "--target", "y")
+    assert command("train", "t.csv", "--target", "y", "--task", "classification", "--epochs", 1).code == 0
+
+
+def test_how_text_is_read_can_be_said_and_is_stored(command, refused):
+    rows = [f"{i},5;{i % 7};{2 * i},25" for i in range(60)]
+    Path("t.csv").write_text("a;b;y\n" + "\n".join(rows) + "\n")
+    result = command("train", "t.csv", "--target", "y", "--epochs", 2, "--out", "run")
+    assert "t was read with semicolons, decimal commas\n" in result.out
+    said = ("--separator", "semicolon", "--decimal", "comma", "--encoding", "utf-8")
+    command("train", "t.csv", "--target", "y", "--epochs", 2, "--out", "said", *said)
+    whole = command("predict", "run", "t.csv").out
+    assert command("predict", "said", "t.csv").out == whole
+    Path("one.csv").write_text("a;b;y\n" + rows[5] + "\n")
+    assert command("predict", "run", "one.csv").out.splitlines()[1] == whole.splitlines()[6]
+    Path("plain.csv").write_text("a,b\n5.5,5\n")
+    assert (
+        command("predict", "run", "plain.csv", "--separator", ",", "--decimal", ".").out.splitlines()[1]
+        == (whole.splitlines()[6])
+    )
+    assert command("predict", "run", "t.csv", "--decimal", "x").code == 2
+
+
+def test_several_files_and_standard_input_are_one_table(command, monkeypatch):
+    import io
+    import sys
+
+    frame = pandas.DataFrame({"a": np.arange(60.0), "y": np.arange(60) / 7})
+    frame.to_csv("whole.csv", index=False)
+    for part in range(3):
+        frame.iloc[20 * part : 20 * part + 20].to_csv(f"part{part}.csv", index=False)
+    command("train", "whole.csv", "--target", "y", "--epochs", 2, "--out", "run")
+    assert command("train", "part*.csv", "--target", "y", "--epochs", 2, "--out", "parts").code == 0
+    whole = command("predict", "run", "whole.csv").out
+    assert command("predict", "parts", "part0.csv", "part1.csv", "part2.csv").out == whole
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(Path("whole.csv").read_bytes())))
+    said = command("predict", "run", "-")
+    assert said.out == whole, said.err
+
+
+def test_a_file_name_in_brackets_is_printed_as_it_is(command):
+    frame = pandas.DataFrame({"a": np.arange(20.0), "y": np.arange(20) / 7})
+    for name in ("data [test].csv", "data [red]x.csv"):
+        frame.to_csv(name, index=False)
+        command("train", name, "--target", "y", "--epochs", 1, "--out", "run")
+        assert name.removesuffix(".csv") in command("evaluate", "run", name).out

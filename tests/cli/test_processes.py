@@ -112,6 +112,18 @@ def test_without_the_extra_one_line_says_what_to_install(missing):
     assert result.stderr == f'backpass: the command line needs {missing}: pip install "backpass[cli]"\n'
 
 
+def test_predicting_loads_pandas_and_no_other_heavy_library(command, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{'uvw'[i % 3]},{i / 7}\n" for i in range(40)))
+    command("train", "t.csv", "--target", "y", "--epochs", "2", "--out", "run")
+    code = (
+        "import sys; sys.argv = ['backpass', 'predict', 'run', 't.csv', '-o', 'p.csv']\nimport backpass.cli\n"
+        "try: backpass.cli.main()\nexcept SystemExit: pass\n"
+        "print({'sklearn', 'skrub', 'skops', 'scipy.stats', 'matplotlib'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.stdout.endswith("set()\n"), result.stdout + result.stderr
+
+
 def test_a_reader_that_leaves_early_is_no_error(command, tmp_path):
     command("train", "spiral", "--epochs", "2", "--out", "run")
     process = subprocess.Popen(

@@ -223,3 +223,12 @@ def test_a_shape_that_lies_is_one_line(tmp_path):
     with pytest.raises(ValueError, match=r"t\.npz") as caught:
         read(tmp_path / "t.npz")
     assert "\n" not in str(caught.value)
+
+
+def test_decimals_are_the_nearest_floats(tmp_path):
+    """As they would be in a csv; Arrow's own cast is off by a bit in some of these."""
+    rng = np.random.default_rng(0)
+    values = [Decimal(int(rng.integers(-(10**17), 10**17))).scaleb(-int(rng.integers(0, 17))) for _ in range(500)]
+    table = pyarrow.table({"a": pyarrow.array(values, pyarrow.decimal128(38, 18))})
+    pyarrow.parquet.write_table(table, tmp_path / "t.parquet")
+    assert read(tmp_path / "t.parquet").frame["a"].tolist() == [float(value) for value in values]

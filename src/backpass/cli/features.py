@@ -139,14 +139,14 @@ class Features:
         """Whether all columns are numbers, or yes and no: what an array can hold and a plane can show."""
         return all(isinstance(kind, Number | Boolean) for kind in self.kinds)
 
-    def numbers(self, frame: DataFrame) -> DataFrame:
-        """The columns as a picture shows them: where all are numbers, as numbers."""
-        frame = frame[self.columns]
-        if not self.plain:
-            return frame
+    def plane(self, frame: DataFrame) -> DataFrame:
+        """What a picture shows of the rows: the two columns as numbers, where there are two that are; else none."""
         from pandas import DataFrame
 
-        parsed = [kind.parse(column) for column, kind in zip(columns_of(frame, NUMBERED), self.kinds, strict=True)]
+        if len(self.columns) != 2 or not self.plain:
+            return DataFrame(index=frame.index)
+        columns = columns_of(frame[self.columns], NUMBERED)
+        parsed = [kind.parse(column) for column, kind in zip(columns, self.kinds, strict=True)]
         return DataFrame(np.stack(parsed, axis=1), columns=self.columns, index=frame.index)
 
     def frame_of(self, table: Table) -> DataFrame:

@@ -27,7 +27,7 @@ FEWEST_VALIDATION_ROWS = 10  # fewer say nothing: the last epoch is kept
 
 
 class Part:
-    """Some rows of the table: their features as they are, and as the network takes them."""
+    """Some rows of the table: as a picture shows them, and as the network takes them."""
 
     def __init__(self, frame: Any, X: np.ndarray, y: np.ndarray, encoded: np.ndarray):
         self.frame, self.X, self.y, self.encoded = frame, X, y, encoded
@@ -56,7 +56,7 @@ def prepare(
     table.notes += features.notes
     target.standardise(encoded[learning])
     y = target.for_network(encoded)
-    samples = features.numbers(samples)
+    samples = features.plane(samples)
     return (
         features,
         target,

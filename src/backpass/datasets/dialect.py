@@ -63,9 +63,9 @@ class Layout:
     def below(self) -> list[list[str]]:
         return [fields for _, fields in self.rows[self.header + 1 :]]
 
-    def has_units(self, before: bool) -> bool:
-        """Whether the row below the header says in what the columns are measured."""
-        return bool(self.below) and units_in(self.below[0], self.below[1:], before)
+    def has_units(self, before: bool | None) -> bool:
+        """Whether the row below the header says in what the columns are measured; never where it did not before."""
+        return before is not False and bool(self.below) and units_in(self.below[0], self.below[1:], bool(before))
 
     def dirty(self) -> float:
         """The share of fields in which another separator stands, as it would in a number or between fields."""
@@ -188,8 +188,8 @@ def header_of(rows: list[list[str]], start: int, before: int | None = None) -> i
     """Which row holds the names: below lines above that happen to have as many fields."""
     width = len(rows[start])
     if before is not None and start <= before < len(rows) - 1:  # where it was before, if that can be
-        names = rows[before]
-        if len(names) == width and all(names[1:]) and not any(map(is_value, names)):
+        held = rows[before]
+        if len(held) == width and all(held[1:]) and not any(map(is_value, held)):
             return before
     columns = value_columns(rows[start + 1 :], width)
 
@@ -230,17 +230,17 @@ PLAIN = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?", re.I)
 
 
 def units_in(row: list[str], below: list[list[str]], before: bool = False) -> bool:
-    """Whether the row below the header says in what the columns are measured."""
-    columns = value_columns(below, len(row))
+    """Whether the row below the header says in what the columns are measured: words above nothing but numbers."""
+    columns = value_columns(below, len(row), len(below))
     held = [row[column] for column in columns if row[column]]
-    if not columns or not held or any(is_value(field) for field in held):
+    if not held or any(is_value(field) for field in held):
         return False
-    if any(UNIT.match(field) for field in held):
-        return all(UNIT.match(field) or LACKING.match(field) for field in held)
+    if any(UNIT.match(field) for field in held) and all(UNIT.match(field) or LACKING.match(field) for field in row):
+        return True
     if len(held) < len(columns) or any(LACKING.match(field) for field in held):
         return False
-    # whatever the words are: several columns of numbers all begin with one, and hold no other
-    return before or (len(columns) > 1 and len(below) >= SURE and columns == value_columns(below, len(row), SURE))
+    # whatever the words are: several columns of numbers all begin with one
+    return before or (len(columns) > 1 and len(below) >= SURE)
 
 
 def refuse_headless(path: str, layout: Layout) -> None:

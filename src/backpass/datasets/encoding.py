@@ -42,13 +42,13 @@ def as_utf8(path: str, content: bytes, asked: Reading, before: Reading) -> tuple
         if encoding:
             raise not_in(path, content, encoding, error.start) from None
         refuse_mixture(path, content, error.start)
-    for encoding in (before.encoding, "cp1252", "latin-1"):
-        if encoding not in (None, "utf-8"):
-            with suppress(UnicodeError):
-                text = content.decode(str(encoding))
-                if encoding != before.encoding:
-                    refuse_nonsense(path, text[:LOOKED_AT])
-                return text.encode(), str(encoding)
+    usual = [] if before.encoding in (None, "utf-8") else [str(before.encoding)]
+    for encoding in (*usual, "cp1252", "latin-1"):
+        with suppress(UnicodeError):
+            text = content.decode(encoding)
+            if encoding not in usual:
+                refuse_nonsense(path, text[:LOOKED_AT])
+            return text.encode(), encoding
     raise AssertionError("latin-1 has a letter for every byte")
 
 
@@ -61,7 +61,9 @@ def recoded(path: str, content: bytes, encoding: str) -> bytes:
 
 def not_in(path: str, content: bytes, encoding: str, start: int) -> ValueError:
     line = content.count(b"\n", 0, start) + 1
-    return ValueError(f"{path} is not in {encoding}, or is cut off, in line {line}; --encoding says in what it is")
+    return ValueError(
+        f"{path} is not in {encoding}: line {line} holds what is no letter there; --encoding says another"
+    )
 
 
 def without_mark(path: str, content: bytes) -> str:

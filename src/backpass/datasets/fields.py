@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -38,12 +37,14 @@ def quick(content: bytes, separator: str, columns: int) -> list[Any] | None:
         )
     except pyarrow.ArrowInvalid:  # rows of other lengths
         return None
-    return [stripped(column) for column in table.columns] if SPACE.search(content) else table.columns
+    return [stripped(column) for column in table.columns] if may_have_spaces(content) else table.columns
 
 
-SPACE = re.compile(
-    rb"[^\S\r\n]|[\x1c-\x1f\"\xc2\xe1-\xe3]"
-)  # one that is not ASCII begins so; quotes may hold a line's end
+SPACES = [bytes([code]) for code in b' \t"\v\f\x1c\x1d\x1e\x1f']  # and quotes, which may hold the end of a line
+
+
+def may_have_spaces(content: bytes) -> bool:
+    return not content.isascii() or any(space in content for space in SPACES)
 
 
 def stripped(column: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from backpass.datasets.reading import SPACES
@@ -78,25 +79,46 @@ NAMES = {",": "commas", ".": "points"}
 
 
 def of_column(column: Any) -> dict[str, Any]:
-    """How many of a column's different texts are numbers of each form; empty where it has no say."""
+    """How many of a column's different texts are numbers of each form; empty where it has no say.
+
+    The first texts tell where they are clear, and what is never a number; else all are looked at.
+    """
     import pyarrow
     import pyarrow.compute as compute
 
+    counts = counted({text for text in column.head(FIRST) if isinstance(text, str)})
+    if not counts or counts["comma"] or counts["point"]:
+        return counts
     texts = pyarrow.chunked_array(pyarrow.array(column))
-    if not compute.any(compute.match_substring_regex(texts.slice(0, 1000), r"\d")).as_py():
+    if not compute.any(compute.match_substring_regex(texts, MARKED)).as_py():
         return {}
-    marked = compute.match_substring_regex(texts, MARKED)
-    if not compute.any(marked).as_py():
-        return {}
-    texts = texts.unique().drop_null()
-    forms = {"comma": COMMA, "point": POINT, "either": EITHER, "whole": WHOLE, "spaced": SPACED, "quoted": QUOTED}
-    fits = {name: compute.match_substring_regex(texts, form) for name, form in forms.items()}
-    number = fits["comma"]
-    for each in fits.values():
-        number = compute.or_(number, each)
-    if (compute.sum(number).as_py() or 0) < NUMBERS * len(texts):
-        return {}
-    counts: dict[str, Any] = {name: compute.sum(each).as_py() or 0 for name, each in fits.items()}
-    if counts["either"]:
-        counts["example"] = texts.filter(fits["either"])[0].as_py()
-    return counts
+    return counted(set(texts.unique().drop_null().to_pylist()))
+
+
+FIRST = 50
+
+
+def counted(texts: set[str]) -> dict[str, Any]:
+    counts: dict[str, Any] = dict.fromkeys(FORMS, 0)
+    numbers = 0
+    for text in sorted(texts):
+        fits = [name for name, form in FORMS.items() if form.match(text)]
+        numbers += bool(fits)
+        for name in fits:
+            counts[name] += 1
+            if name == "either":
+                counts.setdefault("example", text)
+    return counts if numbers and numbers >= NUMBERS * len(texts) else {}
+
+
+FORMS = {
+    name: re.compile(form)
+    for name, form in {
+        "comma": COMMA,
+        "point": POINT,
+        "either": EITHER,
+        "whole": WHOLE,
+        "spaced": SPACED,
+        "quoted": QUOTED,
+    }.items()
+}

@@ -95,7 +95,7 @@ def read(
     for path in paths:
         tables.append(read_file(open_source(path), asked, before))
         if len(tables) == 1 and len(paths) > 1:
-            before = replace(tables[0].reading, **before.to_dict())
+            before = replace(tables[0].reading, **{"decimal": None, "thousands": None} | before.to_dict())
     table = tables[0] if len(tables) == 1 else joined(tables)
     if table.text:
         from backpass.datasets.text import with_marks
@@ -156,4 +156,6 @@ def joined(tables: list[Table]) -> Table:
     files = [each for table in tables for each in table.files]
     notes = list(dict.fromkeys(note for table in tables for note in table.notes))
     notes.insert(0, f"{len(files)} files are read as one table: {files[0][0]} to {files[-1][0]}")
-    return replace(first, frame=frame, files=files, notes=notes)
+    told = all(table.reading.decimal for table in tables)
+    reading = first.reading if told else replace(first.reading, decimal=None, thousands=None)
+    return replace(first, frame=frame, files=files, notes=notes, reading=reading)

@@ -33,7 +33,7 @@ def read_text(source: Source, asked: Reading, before: Reading, notes: list[str])
     dialect.refuse_headless(path, layout)
     names = layout.names
     refuse_twice(path, names)
-    units = asked.units if asked.units is not None else layout.has_units(bool(before.units))
+    units = asked.units if asked.units is not None else layout.has_units(before.units)
     line = layout.rows[layout.header + units][0]
     below = after_lines(content, line)
     columns = fields.quick(below, layout.separator, len(names))
@@ -51,6 +51,8 @@ def read_text(source: Source, asked: Reading, before: Reading, notes: list[str])
         units=units,
         index=before.index if index is None else index,
     )
+    if layout.separator == "," and below.isascii() and not any(mark in below for mark in (b'"', b"'", b" ")):
+        reading = replace(reading, decimal=".", thousands=",")  # no number can hold a comma, and nothing else to tell
     if before.separator is not None and (
         layout.separator != before.separator or (encoding != before.encoding and not content.isascii())
     ):
@@ -71,6 +73,8 @@ def with_marks(frame: DataFrame, reading: Reading, asked: Reading, before: Readi
     decimal, thousands = asked.decimal, asked.thousands
     if decimal is None and before.separator == reading.separator and before.decimal is not None:
         decimal, thousands = before.decimal, before.thousands
+    if decimal is None:
+        decimal, thousands = reading.decimal, reading.thousands
     if decimal is None:
         decimal, thousands, found = marks_of(frame, str(reading.separator))
         notes += found

@@ -59,7 +59,7 @@ def below_header(path: str, rows: list[list[Any]], notes: list[str]) -> tuple[Da
     header = dialect.header_of(texts, 0)
     layout = dialect.Layout(",", list(enumerate(texts)), header, 1.0)
     dialect.refuse_headless(path, layout)
-    units = layout.has_units(False)
+    units = layout.has_units(None)
     columns = [of_values(list(column)) for column in zip(*rows[header + 1 + units :], strict=True)]
     if not columns:
         raise ValueError(f"{path} has no rows; at least one sample is needed")

@@ -25,28 +25,15 @@ AMOUNT = re.compile(
 
 
 @cache
-def reading(decimal: str) -> Any:
+def reading(decimal: str, thousands: str) -> Any:
     from backpass.datasets.reading import Reading
 
-    return Reading(decimal=decimal, thousands=THOUSANDS[decimal])
+    return Reading(decimal=decimal, thousands=thousands)
 
 
-def numbers(texts: Series, decimal: str) -> np.ndarray:
-    """(N,) float64: the numbers without a unit, NaN where a text is none."""
-    return reading(decimal).numbers(texts)
-
-
-def first_grouped(texts: Series) -> str | None:
-    """The first of texts, which are all numbers, that has marks between its thousands."""
-    import pyarrow
-    import pyarrow.compute as compute
-
-    array = pyarrow.array(texts, pyarrow.string(), from_pandas=True)
-    place = compute.index(
-        compute.match_substring_regex(array, "[0-9][ ,.'\u00a0\u202f][0-9]{3}([^0-9]|$)"), True
-    ).as_py()
-    found = None if place < 0 else array[place].as_py()
-    return found if found and not found.replace(".", "", 1).isdigit() else None
+def numbers(texts: Series, decimal: str, grouped: bool = True) -> np.ndarray:
+    """(N,) float64, NaN where a text is no number without a unit; `grouped`: marks may stand between its thousands."""
+    return reading(decimal, THOUSANDS[decimal] if grouped else "").numbers(texts)
 
 
 def taken_apart(text: str) -> tuple[str, str]:

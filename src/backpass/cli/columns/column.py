@@ -40,8 +40,8 @@ def plain(value: Any) -> Any:
 
 def text_of(value: Any) -> str:
     """The text that stands for a value in every file."""
-    if isinstance(value, float | np.floating) and float(value).is_integer() and abs(value) < EXACT:
-        return str(int(value))
+    if isinstance(value, float | np.floating) and (number := float(value)).is_integer() and abs(number) < EXACT:
+        return str(int(number))
     if isinstance(value, datetime.datetime) and value == value.replace(hour=0, minute=0, second=0, microsecond=0):
         return value.strftime("%Y-%m-%d")
     return str(plain(value)).strip()

@@ -53,7 +53,7 @@ class Kind:
 
 def missing_in(values: np.ndarray) -> np.ndarray:
     """(N,) bool: the missing ones among parsed values."""
-    return np.equal(values, None) if values.dtype == object else np.isnan(values)
+    return values == np.array(None) if values.dtype == object else np.isnan(values)
 
 
 def of_type(value: Any, kind: Any, name: str) -> Any:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from backpass.cli.columns import amounts
 from backpass.cli.columns.column import Column, means_missing
 from backpass.cli.columns.kind import Kind, of_type, texts_of
+
+if TYPE_CHECKING:
+    from pandas import Series
 
 LARGEST = float(np.finfo(np.float32).max)
 EXPECTED = "a finite number is expected, or nothing"
@@ -53,22 +57,22 @@ class Number(Kind):
             return (kind := cls(decimal)), kind.parse(column, None, largest)
         if column.held != "text":
             return None
-        other = "," if decimal == "." else "."
-        for mark in (decimal, other):
+        if not may_hold_numbers(column.values):
+            return None
+        values = amounts.numbers(column.values, decimal, grouped=False)
+        if not (unread := np.isnan(values)).any() or not (unread := unread & ~column.values.isna().to_numpy()).any():
+            return None if np.isnan(values).all() else (cls(decimal), checked(column, values, largest))
+        texts = column.values[unread]
+        for mark in (decimal, "," if decimal == "." else "."):
             values = amounts.numbers(column.values, mark)
-            left = np.isnan(values) & ~column.values.isna().to_numpy()
-            if not left.any():
-                if np.isnan(values).all():
-                    return None
-                kind = cls(mark)
-                if example := amounts.first_grouped(column.values):
-                    kind.notes += (f"{column.name} holds amounts such as {example!r}; they are read as numbers",)
-                return kind, checked(column, values, largest)
-            texts = list(dict.fromkeys(column.values[left]))
-            kind = cls._of_rest(column.name, texts, mark, not np.isnan(values).all())
-            if kind is not None:
-                if mark == other:
+            left = list(dict.fromkeys(texts[np.isnan(values[unread])]))
+            found = cls._of_rest(column.name, left, mark, not np.isnan(values).all())
+            if found is not None:
+                kind = found
+                if mark != decimal:
                     kind.notes += (f"{column.name}: {'comma' if mark == ',' else 'point'}s stand before the decimals",)
+                elif not kind.notes:
+                    kind.notes += (amounts_in(column.name, texts.iloc[0]),)
                 values = kind.parse(column, None, largest)
                 return None if np.isnan(values).all() else (kind, values)
         return None
@@ -98,7 +102,7 @@ class Number(Kind):
             return None
         kind = cls(decimal, "".join(units), sorted(set(marks)))
         if example:
-            kind.notes += (f"{name} holds amounts such as {example!r}; they are read as numbers",)
+            kind.notes += (amounts_in(name, example),)
         if marks:
             kind.notes += (f"{name}: {' and '.join(kind.marks)} counts as missing",)
         return kind
@@ -115,7 +119,9 @@ class Number(Kind):
             return np.full(len(there), np.nan)
         decimal = decimal or self.decimal
         values = amounts.numbers(column.values, decimal)
-        left = np.isnan(values) & ~column.values.isna().to_numpy()
+        left = np.isnan(values)
+        if left.any():
+            left &= ~column.values.isna().to_numpy()
         if self.unit == "%":
             left |= ~np.isnan(values)
         if left.any():
@@ -149,6 +155,19 @@ class Number(Kind):
 
     def encode(self, values: np.ndarray) -> np.ndarray:
         return values[:, None]
+
+
+def may_hold_numbers(values: Series) -> bool:
+    """Whether the first text may stand for a number or for nothing: one word is enough to say no of a column."""
+    text = values.array[0]  # `iloc` takes ten times as long, which wide tables feel
+    if not isinstance(text, str) or any(character.isdigit() for character in text):
+        return True
+    word = text.strip().lower()
+    return means_missing(word) or word in MARKS | BROKEN or word.lstrip("+-") in INFINITE
+
+
+def amounts_in(name: str, example: str) -> str:
+    return f"{name} holds amounts such as {example!r}; they are read as numbers"
 
 
 def checked(column: Column, values: np.ndarray, largest: float) -> np.ndarray:

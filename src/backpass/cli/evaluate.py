@@ -33,9 +33,8 @@ def evaluate(
     """
     trained = RunFolder.load(run)
     table = trained.read(data, asked(separator, decimal, encoding))
-    before = len(table.notes)
     X, _, figures = judged(trained, table, strict)
-    for note in table.notes[before:]:
+    for note in table.notes:
         typer.echo(note)
     Console(highlight=False).print(figures_table({table.name: {"rows": len(X), **figures}}, trained.target))
     if trained.record["data"]["source"] == source_of(data):

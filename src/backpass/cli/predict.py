@@ -30,6 +30,8 @@ def predict(
     frame = trained.features.frame_of(table)
     X = trained.features.transform(frame, table.row, trained.decimal_of(table))
     said = answers(trained, X, frame, table.row)
+    for note in table.notes:  # beside what is written, which a program may read
+        typer.echo(note, err=True)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     if trained.target.classifies:

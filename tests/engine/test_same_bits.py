@@ -41,7 +41,13 @@ def allow(self, running):
     seen.append(ctypes.cast(counters, ctypes.POINTER(ctypes.c_int64))[0])
 threads.Helpers.allow = allow
 threads.available_cores = lambda: 2
-digest_of_a_fit(threads=2, epochs=20000)
+class UntilItHelped:
+    def on_epoch_end(self, epoch, figures):
+        return max(seen, default=0) > 100
+X, y = bp.datasets.spiral(200, 3, random_state=1)
+layers = [bp.Dense(2, 96), bp.ReLU(), bp.Dense(96, 32), bp.Tanh(), bp.Dense(32, 3), bp.Softmax()]
+network = bp.Network(layers, bp.CategoricalCrossentropy(), random_state=7)
+network.fit(X, y, optimizer=bp.Adam(0.01), epochs=10**5, batch_size=250, threads=2, callbacks=[UntilItHelped()])
 print(max(seen) > 100)
 """
     )

@@ -82,6 +82,11 @@ class Subject:
         return self.forward(self.fresh(values), values["inputs"].copy())
 
     @property
+    def has_formula(self) -> bool:
+        """Whether `analytic` is a formula of ours, which complex numbers can be trusted to."""
+        return isinstance(self.part, Layer | Loss) and formulas.has_formula(self.part)
+
+    @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
         """The same for complex variables: what plain NumPy may be able to do."""
         return self.terms
@@ -184,7 +189,7 @@ class LayerSubject(Subject):
 
     @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
-        if not (isinstance(self.part, Layer) and formulas.has_formula(self.part)):
+        if not self.has_formula:
             return self.terms
         layer = self.fresh(self.values)
         self.forward(layer, self.values["inputs"])  # for what it saves, such as the mask of Dropout
@@ -207,8 +212,9 @@ class LossSubject(Subject):
         if 1 < len(self.values["inputs"]) <= MOST_APART:  # then it is known what each sample adds to a gradient
             with suppress(Exception):
                 mean, each = self.terms(self.values), self.losses_apart(self.values)
+                near = np.sqrt(np.finfo(mean.dtype).eps) * np.abs(each).mean()  # a sum is at least twice the mean
                 self.apart = (
-                    mean.ndim == 0 and len(each) == len(self.values["inputs"]) and np.isclose(each.mean(), mean)
+                    mean.ndim == 0 and len(each) == len(self.values["inputs"]) and abs(each.mean() - mean) <= near
                 )
 
     def forward(self, part: Any, inputs: np.ndarray, y_true: Any = None) -> np.ndarray:
@@ -251,7 +257,7 @@ class LossSubject(Subject):
 
     @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
-        if not (isinstance(self.part, Loss) and formulas.has_formula(self.part)):
+        if not self.has_formula:
             return self.terms
         rows = formulas.rows_of(self.part, self.y_true, self.values["inputs"].shape[1])
         return lambda values: formulas.losses_of(self.part, values["inputs"], rows)

@@ -103,10 +103,11 @@ class Audit(OtherPoints):
     def measured(self, claims: Claims, apart: float) -> dict[str, np.ndarray | float]:
         """What rounding does to the terms, called "", and to each claim."""
         names = [name for name, claim in claims.items() if claim is not None]
-        values = self.subject.values
+        values = {**self.subject.values, "dvalues": self.dvalues}
 
         def both(values: Values) -> list[np.ndarray]:
-            claimed = self.runs.claims(self.runs.forward(values), self.dvalues.copy())
+            values, dvalues = {name: values[name] for name in self.subject.values}, values["dvalues"]
+            claimed = self.runs.claims(self.runs.forward(values), dvalues.copy())
             return [self.runs.terms(values), *(claimed[name] for name in names)]
 
         for moving in (values, {name: value for name, value in values.items() if name != "inputs"}):
@@ -115,7 +116,8 @@ class Audit(OtherPoints):
             except Exception:  # categories have nothing beside them
                 continue
             return {
-                name: each if np.isfinite(each).all() else 0.0 for name, each in zip(["", *names], noise, strict=True)
+                name: np.maximum(each, length(each) / each.size**0.5) if np.isfinite(each).all() else 0.0
+                for name, each in zip(["", *names], noise, strict=True)
             }
         return dict.fromkeys(["", *names], 0.0)
 

@@ -1,7 +1,7 @@
 """Derivatives of a function that is only called: central differences, and the complex step where it is analytic.
 
 Central differences         (f(x + h) - f(x - h)) / 2h,  h = 1e-5 times the size of the column, or of the parameter
-Complex step                Im f(x + ih) / h,            h = 1e-30 times that, without cancellation
+Complex step                Im f(x + ih) / h,            h = 1e-18 times that, without cancellation
 
 Where a difference and the claim disagree, smaller steps tell curvature (differences of slopes fall with h) from a kink
 (they do not). Beside a kink the derivative of the side that x is on is known; on it there is none. Where rounding hides
@@ -21,13 +21,16 @@ import numpy as np
 
 from backpass.audit.precision import LEAST, MEASURED, Function, Precision, Values, spans
 
-COMPLEX_STEP = 1e-30
+COMPLEX_STEP = 1e-18
 SMALLER = 8.0  # each step of a closer look, than the one before
 LOOKS = 4
+BENT = 1e-2  # how much slopes may differ, as a share of them, where a step is 1e-8 of the inputs
+MUCH_CLOSER = 16
 LARGER_LOOKS = 12  # up to 7e10 times the first step
 HIDDEN = 0.1  # of a difference from the claim; if rounding may hide more, larger steps are tried
 LARGEST = 3  # entries of a gradient that is 0 throughout which are looked at from farther away
 QUANTA = 8 * SMALLER  # times rounding: what a step of so much more than one that shows nothing may show of a slope
+UNSEEN = 1e-3  # share of an entry that a formula is believed to; NumPy's log1p of a complex number may lose as much
 SMALL = 1e-3  # an entry's error is compared with at least this share of the tensor's largest
 TOLD, TOLD_OF_LARGEST = 0.25, 0.05  # how uncertain an entry may be, as a share of itself, or of the largest
 
@@ -165,11 +168,37 @@ class Differences:
             sums = np.array([self.sum(each) for each in better])
             errors = np.maximum(np.abs(sums - values[1:]), np.abs(values[1:] - values[:-1]) / SMALLER) + 2 * noises[1:]
             best = int(np.argmin(errors))
+            bent = slopes[-1] > BENT * float(np.sum(np.abs(self.weights * by_term[-1])))
+            if bent and abs(claimed - sums[best]) > errors[best] and (found := self.much_closer(name, place, step)):
+                return *found, False
             return better[best], float(errors[best]), False
         finest, noise = values[-1], noises[-1]
         clean = slopes[-1] <= 1e-2 * slopes.max() + 8 * noise
+        if not clean and (found := self.much_closer(name, place, step / SMALLER ** (LOOKS - 1))):
+            return *found, False
         agrees = abs(claimed - finest) <= 1e-3 * max(abs(claimed), abs(finest)) + 2 * noise
         return by_term[-1], 2 * noise, bool(not clean or agrees or not np.isfinite(finest))
+
+    def much_closer(self, name: str, place: int, step: float) -> tuple[np.ndarray, float] | None:
+        """Derivative of each term and its uncertainty where a function goes in waves much shorter than its inputs.
+
+        None where no step shows it smooth: at a kink.
+        """
+        before, largest, agreed = self.at(name, place, step), 0.0, False
+        for _ in range(MUCH_CLOSER):
+            step /= SMALLER
+            now = self.at(name, place, step)
+            apart, noise = abs(self.sum(now.by_term - before.by_term)), 2 * now.noise(before)
+            size = abs(self.sum(now.by_term))
+            largest = max(largest, size)
+            if noise > TOLD * largest:
+                return None
+            error = apart / SMALLER + noise
+            smooth = error <= TOLD_OF_LARGEST * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
+            if smooth and agreed:  # twice, for one such step may be chance
+                return (SMALLER**2 * now.by_term - before.by_term) / (SMALLER**2 - 1), error
+            before, agreed = now, smooth
+        return None
 
     def farther(self, name: str, place: int, step: float) -> tuple[np.ndarray, float]:
         """Derivative of each term and uncertainty of the sum by larger steps, up to the first kink."""
@@ -276,11 +305,12 @@ def settle(result: Estimate, exact: np.ndarray, trusted: bool) -> None:
     """Where both methods agree, the complex step decides: it loses no digits."""
     known = result.known
     apart = np.abs(exact - result.gradient) > 1e-4 * result.scale() + 2 * result.uncertainty
-    seen = trusted or result.sure.any() or not result.gradient[known].any()  # else anything would agree
-    if known.any() and seen and not apart[known].any() and np.isfinite(exact[known]).all():
+    seen = result.sure.any() or not result.gradient[known].any()  # else anything would agree
+    if known.any() and (seen or trusted) and not apart[known].any() and np.isfinite(exact[known]).all():
         result.central = result.gradient
         result.gradient = np.where(known, exact, result.gradient)
-        result.uncertainty = np.where(known, 0.0, result.uncertainty)
+        unseen = 0.0 if seen else UNSEEN * result.scale()
+        result.uncertainty = np.where(known, unseen, result.uncertainty)
 
 
 def complex_step(differences: Differences, name: str, places: np.ndarray, analytic: Function) -> np.ndarray | None:

@@ -194,7 +194,7 @@ class Differences:
             if noise > TOLD * largest:
                 return None
             error = apart / SMALLER + noise
-            smooth = error <= TOLD_OF_LARGEST * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
+            smooth = error <= TOLD * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
             if smooth and agreed:  # twice, for one such step may be chance
                 return (SMALLER**2 * now.by_term - before.by_term) / (SMALLER**2 - 1), error
             before, agreed = now, smooth
@@ -294,6 +294,8 @@ def estimate(
             ):
                 by_term[k], uncertainty.flat[place] = found
                 gradient.flat[place] = differences.sum(by_term[k])
+                if not found[0].any() and claimed is not None and not np.any(claimed.flat[place : place + 1]):
+                    uncertainty.flat[place] = 0.0  # both say that nothing depends on it
     exact = None if analytic is None else complex_step(differences, name, places, analytic)
     if exact is not None:
         settle(result, exact, trusted)
@@ -305,7 +307,9 @@ def settle(result: Estimate, exact: np.ndarray, trusted: bool) -> None:
     """Where both methods agree, the complex step decides: it loses no digits."""
     known = result.known
     apart = np.abs(exact - result.gradient) > 1e-4 * result.scale() + 2 * result.uncertainty
-    seen = result.sure.any() or not result.gradient[known].any()  # else anything would agree
+    seen = result.sure.any() or not (
+        result.gradient[known].any() or result.uncertainty[known].any()
+    )  # else anything would agree
     if known.any() and (seen or trusted) and not apart[known].any() and np.isfinite(exact[known]).all():
         result.central = result.gradient
         result.gradient = np.where(known, exact, result.gradient)

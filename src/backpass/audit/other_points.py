@@ -8,7 +8,7 @@ import numpy as np
 
 from backpass.audit.mistakes import named
 from backpass.audit.numeric import TOLD, TOLD_OF_LARGEST, Estimate
-from backpass.audit.precision import Precision
+from backpass.audit.precision import LEAST, Precision
 from backpass.audit.protocol import alike, restart_generators
 from backpass.audit.report import Finding, Report
 from backpass.audit.runs import Runs
@@ -27,6 +27,7 @@ class OtherPoints:
     dvalues: np.ndarray
     output: np.ndarray
     precision: Precision
+    noise: dict[str, np.ndarray | float]
 
     def with_other_dvalues(self, claims: Claims, estimates: dict[str, Estimate]) -> None:
         """A mask that was taken from dvalues may be right for some: backward has to be linear in them."""
@@ -81,6 +82,7 @@ class OtherPoints:
         spread = np.minimum(np.abs(value), value.std() or 1.0)  # so that no step leads over a kink at 0
         direction = self.rng.normal(size=claim.shape) * np.where(value == 0, 1.0, spread)
         expected, size = np.sum(claim * direction), np.sum(np.abs(claim * direction))
+        own = LEAST * float(np.sum(np.abs(self.noise.get(name, 0.0) * direction)))  # rounding of the claim
         slopes, noises = [], []
         steps = self.precision.step / np.array([1, 2, 4, 16, 64])
         for step in (*steps, *(steps[0] * 8.0 ** np.arange(1, 11))):  # larger ones where rounding hides what these show
@@ -95,7 +97,7 @@ class OtherPoints:
             last = slice(0 if len(slopes) == len(steps) else -1, None)
             apart = np.abs(np.array(slopes) - expected)[last]
             curved = np.abs(np.diff(slopes, append=slopes[-2]))[last] * 4
-            allowed = curved + self.precision.tolerance / 10 * size + np.array(noises)[last]
+            allowed = curved + self.precision.tolerance / 10 * size + np.array(noises)[last] + own
             if not np.isfinite(apart).all():
                 return True if len(slopes) == len(steps) else None
             telling = allowed <= np.maximum(TOLD * abs(expected), TOLD_OF_LARGEST * size / np.sqrt(claim.size))

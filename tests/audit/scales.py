@@ -22,14 +22,14 @@ class ScaledLayer:
     """What a layer gives, times a constant, and so its gradients."""
 
     def __init__(self, part: Any, scale: float):
-        self.part, self.scale = part, scale
+        self.part, self.times = part, scale
 
     def forward(self, inputs):
         output = told(self.part.forward, inputs, training=True, step=1)
-        return self.scale * (self.part.output if output is None else output)
+        return self.times * (self.part.output if output is None else output)
 
     def backward(self, dvalues):
-        dinputs = self.part.backward(self.scale * dvalues)
+        dinputs = self.part.backward(self.times * dvalues)
         return self.part.dinputs if dinputs is None else dinputs
 
 
@@ -37,21 +37,26 @@ class ScaledLoss:
     """A loss, or a network in one class, times a constant; the gradients that it sets beside its parameters too."""
 
     def __init__(self, part: Any, scale: float):
-        self.part, self.scale = part, scale
+        self.part, self.times = part, scale
         self.classifies = getattr(part, "classifies", False)
 
     def forward(self, y_pred, y_true):
         loss = self.part.forward(y_pred, y_true)
         if isinstance(getattr(self.part, "output", None), np.ndarray):
             self.output = self.part.output
-        return self.scale * loss
+        return self.times * loss
 
     def backward(self, dvalues, y_true):
         dinputs = self.part.backward(*(dvalues, y_true)[: len(arguments_of(self.part.backward))])
         for name, value in list(vars(self.part).items()):
-            if name.startswith("d") and name[1:] in vars(self.part) and isinstance(value, np.ndarray):
-                setattr(self.part, name, self.scale * value)
-        return self.scale * (self.part.dinputs if dinputs is None else dinputs)
+            if (
+                name.startswith("d")
+                and name != "dinputs"
+                and name[1:] in vars(self.part)
+                and isinstance(value, np.ndarray)
+            ):
+                setattr(self.part, name, self.times * value)
+        return self.times * (self.part.dinputs if dinputs is None else dinputs)
 
 
 def scaled(part: Any, inputs: np.ndarray, y_true: Any, kind: str, scale: float) -> Iterator[Case]:

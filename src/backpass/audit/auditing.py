@@ -9,8 +9,8 @@ import numpy as np
 from backpass.audit.mistakes import named
 from backpass.audit.network_subject import NetworkSubject
 from backpass.audit.numeric import LEAST, Differences, Estimate, estimate
-from backpass.audit.precision import APART, Precision, directions, noise_of, typical
 from backpass.audit.other_points import OtherPoints
+from backpass.audit.precision import APART, Precision, directions, noise_of, typical
 from backpass.audit.protocol import protocol
 from backpass.audit.report import Entry, Finding, Report
 from backpass.audit.runs import BackwardFailed, Runs
@@ -22,7 +22,10 @@ MOST_ENTRIES = 600  # of an array that are checked one by one; of a larger one a
 MOST_NUMBERS = 2_000_000  # kept of an array's derivative, term by term
 NO_INFLUENCE = 1e-3  # of the largest of a variable's: that of another which cancels to rounding may be
 RESCALED = 200, 600  # powers of ten beyond which dvalues are scaled, and of two by which those that overflow are
-JITTER = 1e-2  # a relative error below it may be the rounding of backward itself
+JITTER, JITTER_STEP = (
+    1e-2,
+    1e-5,
+)  # relative errors that backward's own rounding may make, which shows from point to point
 MOST_AT_KINKS = 0.05  # of an array's entries; then another point is drawn
 POINTS = 4
 SINGLE_CLAIM = 2e-5  # what a gradient that is kept in float32 may be off
@@ -175,7 +178,7 @@ class Audit(OtherPoints):
                     claims[name],
                     self.places(name, value),
                     analytic,
-                    self.noise.get(name, 0.0) if np.shape(claims[name]) == value.shape else 0.0,
+                    self.rounding_of(name, claims[name]),
                     subject.has_formula,
                 )
                 for name, value in subject.values.items()
@@ -201,6 +204,14 @@ class Audit(OtherPoints):
             return np.zeros(0, bool)
         allowed = self.precision.tolerance * found.scale() + found.uncertainty
         return ~(np.abs(claim - found.gradient) <= allowed) & found.known
+
+    def rounding_of(self, name: str, claim: np.ndarray | None) -> np.ndarray | float:
+        """What was measured of a claim's rounding; at least that of the penalty which was taken off it."""
+        value = self.subject.values[name]
+        if claim is None or claim.shape != value.shape:
+            return 0.0
+        penalty = self.subject.penalty(name, value)
+        return np.maximum(self.noise[name], 0.0 if penalty is None else np.finfo(np.float64).eps * np.abs(penalty))
 
     def unchecked(self, name: str, claim: np.ndarray, estimates: dict[str, Estimate]) -> np.ndarray:
         """Entries of which nothing can be said: rounding hides them, and they are not what cancels to rounding."""
@@ -279,9 +290,9 @@ class Audit(OtherPoints):
             at_zero = known & (value == 0) & (np.abs(np.abs(claim - found.gradient) - l1) <= 1e-6 * l1)
             found.left_out |= at_zero  # of |w| any slope from -1 to 1 is one
             known &= ~at_zero
-        if exact and (wrong := self.wrong(claim, found)).any():
-            if (np.abs(claim - found.gradient) <= JITTER * found.scale())[wrong].all():
-                found.uncertainty += LEAST * self.measured({name: claim}, JITTER**2 * APART**-0.5)[name]
+        wrong = self.wrong(claim, found)
+        if exact and wrong.any() and (np.abs(claim - found.gradient) <= JITTER * found.scale())[wrong].all():
+            found.uncertainty += LEAST * self.measured({name: claim}, JITTER_STEP)[name]
         passed = not self.wrong(claim, found).any()
         if len(found.places) < value.size:
             looked = f"{len(found.places)} of {value.size} entries were looked at one by one"
@@ -336,9 +347,8 @@ class Audit(OtherPoints):
             self.again_elsewhere()
         elif not unchecked:
             hidden = [entry.name for entry in self.result.entries if entry.unchecked]
-            self.note(
-                f"{', '.join(hidden)}: hidden by rounding in the loss; each part was held to what it is given, and is right"
-            )
+            what = "hidden by rounding in the loss; each part was held to what it is given, and is right"
+            self.note(f"{', '.join(hidden)}: {what}")
             self.result.entries = [replace(entry, passed=True, unchecked="") for entry in self.result.entries]
 
     def again_elsewhere(self) -> None:

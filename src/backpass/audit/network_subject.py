@@ -75,7 +75,7 @@ class NetworkSubject(Subject):
         return found
 
     def parts(self) -> Iterator[tuple[str, Subject]]:
-        """Every layer and the loss, by name, as one forward pass meets them; the last layer with the loss if they are one step."""
+        """Every layer and the loss, by name, as one forward pass meets them; the last two in one, if so computed."""
         network = copy.deepcopy(self.part)
         output = network.forward(self.values["inputs"], step=1)
         layers = dict(zip(layer_names(network.layers), network.layers, strict=True))

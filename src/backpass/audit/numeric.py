@@ -24,9 +24,9 @@ from backpass.audit.precision import LEAST, MEASURED, Function, Precision, Value
 COMPLEX_STEP = 1e-18
 SMALLER = 8.0  # each step of a closer look, than the one before
 LOOKS = 4
-BENT = 1e-2  # how much slopes may differ, as a share of them, where a step is 1e-8 of the inputs
+BENT = 1e-5  # how much slopes may differ, as a share of them, where a step is 1e-8 of the inputs
 MUCH_CLOSER = 16
-LARGER_LOOKS = 12  # up to 7e10 times the first step
+LARGER_LOOKS = 16  # up to 3e14 times the first step
 HIDDEN = 0.1  # of a difference from the claim; if rounding may hide more, larger steps are tried
 LARGEST = 3  # entries of a gradient that is 0 throughout which are looked at from farther away
 QUANTA = 8 * SMALLER  # times rounding: what a step of so much more than one that shows nothing may show of a slope
@@ -141,7 +141,7 @@ class Differences:
             by_term = (above - below) / (2 * width)
             slopes = float(np.sum(np.abs(self.weights * (above - 2.0 * self.base + below)))) / step
             rounding = np.abs(self.weights) * self.rounding(above, self.base) / step
-            of_place = 4 * eps * abs(x) / step * float(np.sum(np.abs(self.weights * by_term)))
+            of_place = 4 * eps * abs(x) / step * (float(np.sum(np.abs(self.weights * by_term))) + slopes)
         return Look(by_term, slopes, rounding, of_place)
 
     def sum(self, by_term: np.ndarray) -> float:
@@ -163,18 +163,18 @@ class Differences:
         by_term = np.array([look.by_term for look in looks])
         slopes, noises = np.array([look.slopes for look in looks]), np.array([look.noise(looks[0]) for look in looks])
         values = np.array([self.sum(each) for each in by_term])
+        bent = slopes[-1] > BENT * float(np.sum(np.abs(self.weights * by_term[-1]))) + 8 * noises[-1]
         if all(falling(slopes[k - 1 : k + 1], noises[k - 1 : k + 1]) for k in range(1, LOOKS)):
             better = (SMALLER**2 * by_term[1:] - by_term[:-1]) / (SMALLER**2 - 1)
             sums = np.array([self.sum(each) for each in better])
             errors = np.maximum(np.abs(sums - values[1:]), np.abs(values[1:] - values[:-1]) / SMALLER) + 2 * noises[1:]
             best = int(np.argmin(errors))
-            bent = slopes[-1] > BENT * float(np.sum(np.abs(self.weights * by_term[-1])))
             if bent and abs(claimed - sums[best]) > errors[best] and (found := self.much_closer(name, place, step)):
                 return *found, False
             return better[best], float(errors[best]), False
         finest, noise = values[-1], noises[-1]
         clean = slopes[-1] <= 1e-2 * slopes.max() + 8 * noise
-        if not clean and (found := self.much_closer(name, place, step / SMALLER ** (LOOKS - 1))):
+        if bent and (found := self.much_closer(name, place, step / SMALLER ** (LOOKS - 1))):
             return *found, False
         agrees = abs(claimed - finest) <= 1e-3 * max(abs(claimed), abs(finest)) + 2 * noise
         return by_term[-1], 2 * noise, bool(not clean or agrees or not np.isfinite(finest))
@@ -188,7 +188,8 @@ class Differences:
         for _ in range(MUCH_CLOSER):
             step /= SMALLER
             now = self.at(name, place, step)
-            apart, noise = abs(self.sum(now.by_term - before.by_term)), 2 * now.noise(before)
+            apart = abs(self.sum(now.by_term - before.by_term))
+            noise = 2 * (now.noise(before) if before.by_term.any() else float(np.sum(now.rounding)))
             size = abs(self.sum(now.by_term))
             largest = max(largest, size)
             if noise > TOLD * largest:
@@ -217,9 +218,11 @@ class Differences:
             better = (SMALLER**2 * before.by_term - now.by_term) / (SMALLER**2 - 1)
             value, apart = self.sum(better), self.sum(now.by_term - before.by_term)
             error = max(abs(value - self.sum(before.by_term)), abs(apart) / SMALLER) + 2 * noise
-            if error < least and before.by_term.any():
+            size = float(np.sum(np.abs(self.weights * now.by_term)))
+            alike = abs(apart) <= TOLD * abs(value) and now.slopes <= TOLD * size + 8 * noise
+            if error < least and alike:
                 best, least = better, error
-            if error <= self.precision.tolerance * abs(value) or error > SMALLER**3 * least:
+            if (alike and error <= self.precision.tolerance * abs(value)) or error > SMALLER**3 * least:
                 break
             before = now
         if not before.by_term.any():  # flat as far as there is to see
@@ -255,7 +258,8 @@ def estimate(
 ) -> Estimate:
     """Derivative by one variable at some of its entries. `claimed`, if it is there, says where to look closer.
 
-    `rounding` is what was measured of the claim's own; an `analytic` function is `trusted` where differences see nothing.
+    `rounding` is what was measured of the claim's own; an `analytic` function is `trusted` where differences see
+    nothing.
     """
     value = differences.values[name]
     gradient, uncertainty = np.full(value.shape, np.nan), np.zeros(value.shape)
@@ -278,8 +282,9 @@ def estimate(
             apart = ~(np.abs(claimed - gradient) <= tolerance * scale + uncertainty)
         for k, place in enumerate(places):
             if apart.flat[place] and not left_out.flat[place]:
-                found = differences.closer(name, place, steps.flat[place], float(claimed.flat[place]))
-                by_term[k], uncertainty.flat[place], left_out.flat[place] = found
+                by_term[k], uncertainty.flat[place], left_out.flat[place] = differences.closer(
+                    name, place, steps.flat[place], float(claimed.flat[place])
+                )
                 gradient.flat[place] = differences.sum(by_term[k])
     unsure = result.vague()
     if claimed is not None and claimed.shape == value.shape:

@@ -1,8 +1,8 @@
 """The parameters of a custom part: numbers with a gradient beside them, wherever in the part they are.
 
-Numbers are arrays, floats, and nested lists of numbers. They may be attributes, or in dicts, lists, tuples, layers and
-other objects, to any depth. The gradient of `weights` is `dweights` and the like; that of `params[0]` is `grads[0]`, that
-of `W.data` is `W.grad`: the same path, in which one name is that of a gradient.
+Numbers are arrays, floats, and nested lists of numbers. They may be attributes, or in dicts, lists, tuples, layers
+and other objects. The gradient of `weights` is `dweights` and the like; that of `params[0]` is `grads[0]`, that of
+`W.data` is `W.grad`: the same path, in which one name is that of a gradient.
 """
 
 from __future__ import annotations

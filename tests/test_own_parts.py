@@ -202,9 +202,9 @@ class Recorder:
 def assert_train_alike(own, compiled, X, y, **options):
     histories, recorders = [], [Recorder(), Recorder()]
     for network, recorder in zip((own, compiled), recorders, strict=True):
-        optimizer = bp.Adam(0.02, clip_norm=5.0, weight_average=0.5)
+        optimizer = bp.Adam(0.02, epsilon=1e-6, clip_norm=5.0, weight_average=0.5)
         histories.append(network.fit(X, y, optimizer=optimizer, callbacks=[recorder], **options))
-    # terms: biases in front of a BatchNorm have a gradient of 0, and Adam makes steps of its rounding
+    # terms: biases in front of a BatchNorm have a gradient of 0, and Adam makes steps of its rounding over epsilon
     assert_close(own.parameters, compiled.parameters, 1e-9, np.abs(compiled.parameters).max())
     np.testing.assert_allclose(histories[0].loss, histories[1].loss, rtol=1e-9)
     assert [epoch for epoch, _ in recorders[0].epochs] == [epoch for epoch, _ in recorders[1].epochs]

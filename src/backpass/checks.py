@@ -13,6 +13,10 @@ FLOATS = FLOAT32, FLOAT64 = np.dtype(np.float32), np.dtype(np.float64)
 INT64 = np.dtype(np.int64)
 
 
+class NotFinite(ValueError, FloatingPointError):
+    """Numbers that were right to enter have led to some that are not finite: a FloatingPointError, as in `fit`."""
+
+
 def numbers(values: Any, name: str) -> np.ndarray:
     """Any array-like of real numbers as an array; TypeError for strings, complex numbers and ragged lists."""
     if hasattr(values, "toarray"):
@@ -76,15 +80,21 @@ def matrix(values: Any, name: str, *, dtype: Any = None, columns: int | None = N
     return cast
 
 
-def finite(array: np.ndarray, name: str) -> np.ndarray:
-    """The array itself; ValueError naming the first row that holds NaN or infinity."""
+def first_not_finite(array: np.ndarray) -> tuple[int, ...] | None:
+    """Where NaN or infinity stands first, if anywhere."""
     # The sum is NaN or infinite if any entry is: one pass without a temporary. It may also overflow.
     with np.errstate(over="ignore", invalid="ignore"):
         suspicious = not np.isfinite(array.sum())
     if suspicious and not (good := np.isfinite(array)).all():
-        place = np.argwhere(~good)[0]
+        return tuple(map(int, np.argwhere(~good)[0]))
+    return None
+
+
+def finite(array: np.ndarray, name: str) -> np.ndarray:
+    """The array itself; ValueError naming the first row that holds NaN or infinity."""
+    if (place := first_not_finite(array)) is not None:
         where = f"row {place[0]}" + (f", column {place[1]}" if array.ndim == 2 else "")
-        raise ValueError(f"{name} holds {array[tuple(place)]} in {where}; replace or drop what is missing or infinite")
+        raise ValueError(f"{name} holds {array[place]} in {where}; replace or drop what is missing or infinite")
     return array
 
 
@@ -126,6 +136,11 @@ def labels(values: np.ndarray, name: str, classes: int) -> np.ndarray:
     return np.require(values, np.int64, ("C_CONTIGUOUS", "ALIGNED"))
 
 
+def scalar(value: Any) -> Any:
+    """The number in an array of no dimensions, as `array.max()` and files give it; anything else as it is."""
+    return value.item() if isinstance(value, np.ndarray) and value.ndim == 0 else value
+
+
 def one_of(value: Any, name: str, choices: Any) -> Any:
     try:
         known = value in choices
@@ -137,6 +152,7 @@ def one_of(value: Any, name: str, choices: Any) -> Any:
 
 
 def positive_integer(value: Any, name: str) -> int:
+    value = scalar(value)
     if isinstance(value, bool) or not isinstance(value, int | np.integer):
         raise TypeError(f"{name} is {value!r}; pass a whole number of at least 1")
     if value < 1:
@@ -146,6 +162,7 @@ def positive_integer(value: Any, name: str) -> int:
 
 def real(value: Any, name: str, *, low: float, high: float = np.inf, open_low: bool = False) -> float:
     """A finite number between low and high; `high` itself is not allowed where it is finite."""
+    value = scalar(value)
     if isinstance(value, bool) or not isinstance(value, int | float | np.integer | np.floating):
         raise TypeError(f"{name} is {value!r}; pass a number")
     too_low = value <= low if open_low else value < low
@@ -171,6 +188,7 @@ def generator(random_state: Any) -> np.random.RandomState | np.random.Generator:
         return random_state
     if random_state is None:
         return np.random.RandomState()
+    random_state = scalar(random_state)
     if isinstance(random_state, bool) or not isinstance(random_state, int | np.integer):
         raise TypeError(f"random_state is {random_state!r}; pass None, an int, a RandomState or a Generator")
     if not 0 <= random_state < 2**32:

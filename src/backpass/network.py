@@ -132,8 +132,6 @@ class Network:
         """
         self._check_layers()
         output = self.samples(X)
-        if isinstance(self.layers[0], OwnLayer):  # it may work in place, and these may be the caller's
-            output = output.copy()
         for layer in self.layers:
             output = layer.walk(output, training, step)
         return output
@@ -262,7 +260,12 @@ class Network:
         )
 
     def predict(self, X: Any) -> np.ndarray:
-        """Classes (N,) int64; 0 and 1 (N, M) for M yes-or-no outputs; values (N, M) of a regression; (N,) if M is 1."""
+        """Classes (N,) int64; 0 and 1 (N, M) for M yes-or-no outputs; values (N, M) of a regression; (N,) if M is 1.
+
+        Raises ValueError and TypeError for an X that does not fit, and ValueError, which is a FloatingPointError too,
+        for numbers so large, or weights such, that an output is not finite; so do `predict_proba`, `evaluate` and
+        `gradient`.
+        """
         output = self._output(X)
         if not self.loss.classifies:
             return output[:, 0] if output.shape[1] == 1 else output
@@ -285,15 +288,19 @@ class Network:
         `step` chooses the random numbers of Dropout; running statistics stay as they are.
         """
         if sample_weight is None and self._plain(X) and self._plain_labels(y, X):
-            return self._with_penalties(*self._ask("gradient", (X, y), None, step))
-        X = self.samples(X)
-        weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
-        return self.gradient_of(X, self.targets(y, X), weights, step)
+            loss, gradient = self._with_penalties(*self._ask("gradient", (X, y), None, step))
+        else:
+            X = self.samples(X)
+            weights = None if sample_weight is None else checks.weights(sample_weight, "sample_weight", X, "X")
+            loss, gradient = self.gradient_of(X, self.targets(y, X), weights, step)
+        if not math.isfinite(loss) or checks.first_not_finite(gradient) is not None:
+            raise self._not_finite(X, f"the loss is {loss:g} and its gradient not finite")
+        return loss, gradient
 
     def gradient_of(
         self, X: np.ndarray, targets: np.ndarray, weights: np.ndarray | None = None, step: int = 1
     ) -> tuple[float, np.ndarray]:
-        """`gradient` of arrays that were checked."""
+        """`gradient` of arrays that were checked; it may not be finite."""
         if not self.compiled:
             network = self._beside()
             network.forward(X, step=step)
@@ -325,6 +332,8 @@ class Network:
         X = self.samples(X)
         targets = self.targets(y, X)
         loss, output = self._loss_and_output(X, targets)
+        if math.isnan(loss):
+            raise self._not_finite(X, f"the loss is {loss}")
         if not self.loss.classifies:
             return {"loss": loss, "r2": figures.r2(output, targets)}
         if not self.loss.takes_labels:
@@ -340,11 +349,52 @@ class Network:
 
     def _loss_and_output(self, X: np.ndarray, targets: np.ndarray) -> tuple[float, np.ndarray]:
         if not self.compiled:
-            network = self._beside()
-            output = network.forward(X, training=False)
-            return network.mean_loss(targets), network._predictions(output)
+            network, output = self._walked(X)
+            return network.mean_loss(targets), output
         output = np.empty((len(X), self.widths[-1]), self.dtype)
         return self._ask("evaluate", (X, self.effective(targets), output))[0], output
+
+    def _walked(self, X: np.ndarray) -> tuple[Network, np.ndarray]:
+        """A copy of the network after the textbook walk of a prediction, and the predictions."""
+        if (broken := self._broken()) is not None:
+            raise broken
+        network = self._beside()
+        output = network._predictions(network.forward(X, training=False))
+        if checks.first_not_finite(output) is not None:
+            raise self._not_finite(X)
+        return network, output
+
+    def _not_finite(self, X: np.ndarray, what: str = "") -> Exception:
+        """Why finite samples led to numbers that are not: weights that are not, or a row that is too large."""
+        if (broken := self._broken()) is not None:
+            return broken
+        network, row = self._beside(), int(np.abs(X).max(axis=1).argmax())
+        with np.errstate(all="ignore"):
+            place = checks.first_not_finite(network.forward(X, training=False))
+            if place is not None:
+                output, row = X[place[0] : place[0] + 1], place[0]
+                for index, layer in enumerate(network.layers):
+                    output = layer.walk(output, False, 1)
+                    if (place := checks.first_not_finite(output)) is not None:
+                        what = f"layer {index}, {layer!r}, gives {output[place]}"
+                        break
+        if not what:
+            return IndexError("a kernel read outside one of its arrays")
+        column = int(np.abs(X[row]).argmax())
+        return checks.NotFinite(
+            f"row {row} of X, whose largest number is {X[row, column]:g} in column {column}, overflows {self.dtype}: "
+            f"{what}; scale X as it was for training"
+        )
+
+    def _broken(self) -> checks.NotFinite | None:
+        """What is to be said of parameters and running statistics that are not finite."""
+        for index, layer in enumerate(self.layers):
+            for name in (*layer.parameter_shapes(), *layer.state_names):
+                array = getattr(own_part(layer), name)
+                if (place := checks.first_not_finite(array)) is not None:
+                    where = f"{name}[{', '.join(map(str, place))}] of layer {index}, {layer!r}, is {array[place]}"
+                    return checks.NotFinite(f"{where}; a network whose numbers are not finite has to be trained anew")
+        return None
 
     def _beside(self) -> Network:
         """The same parameters and gradients under copies of the layers: what is asked between a `forward` and its
@@ -364,8 +414,7 @@ class Network:
         if not self._plain(X):
             X = self.samples(X)
             if not self.compiled:
-                network = self._beside()
-                return network._predictions(network.forward(X, training=False))
+                return self._walked(X)[1]
         output = np.empty((len(X), self.widths[-1]), self.dtype)
         self._ask("predict", (X, output))
         return output
@@ -409,7 +458,7 @@ class Network:
             if kind != "predict":
                 self.targets(arrays[1], X)
             if X is arrays[0]:
-                raise IndexError("a kernel read outside one of its arrays")
+                raise self._not_finite(X)
             return self._ask(kind, (X, *arrays[1:]), weights, step)  # it was not contiguous
         asked = plan.epoch_losses
         loss = 0.0 if kind == "predict" else asked.item()
@@ -431,6 +480,8 @@ class Network:
         return Chain(layers, widths, self.dtype, last_loss if loss else None, labels, self.parameters, self.gradients)
 
     def _plan(self, kind: str, rows: int, labels: bool) -> Plan:
+        if kind != "gradient" and (broken := self._broken()) is not None:  # else infinite weights of a Tanh go unseen
+            raise broken
         chain = self.chain(labels=labels, loss=kind != "predict")
         own = replace(chain, gradients=empty(self.gradients.size, self.dtype))  # threads may ask at once
         much = rows * chain.multiplications >= WORTH_HELPERS

@@ -100,7 +100,10 @@ class Steps:
         raise NotImplementedError
 
     def advance(self, goal: int) -> None:
-        """Make the steps up to this one; FloatingPointError as soon as the loss is not finite."""
+        """Make the steps up to this one, or fewer if they take longer than CHUNK_SECONDS, but one at least.
+
+        FloatingPointError as soon as the loss is not finite.
+        """
         raise NotImplementedError
 
     def skip_to(self, made: int) -> None:
@@ -115,8 +118,8 @@ class Steps:
         self.advance(goal)
         seconds = time.perf_counter() - start
         self.learn(begun, seconds)
-        self.seconds = seconds / (goal - begun)
-        # at most twice as many as before: the last batch of an epoch may be a short one
+        self.seconds = seconds / max(1, self.made - begun)
+        # At most twice as many as before: the last batch of an epoch may be a short one.
         self.chunk = min(2 * self.chunk, max(1, int(CHUNK_SECONDS / max(self.seconds, 1e-9))))
 
     def prepare_chunk(self) -> None:
@@ -212,7 +215,8 @@ class CompiledSteps(Steps):
             ended = self.made // self.per_epoch - begun // self.per_epoch
             short = self.per_epoch * words[loop.BATCH] - words[loop.SAMPLES]  # of the last batch of an epoch
             samples = (self.made - begun) * words[loop.BATCH] - ended * short
-            self.helpers.quicker.note(seconds, max(1, int(samples)))
+            stalls, words[loop.STALLED] = int(words[loop.STALLED]), 0
+            self.helpers.quicker.note(seconds, max(1, int(samples)), stalls)
 
     def skip_to(self, made: int) -> None:
         super().skip_to(made)
@@ -222,10 +226,14 @@ class CompiledSteps(Steps):
         plan, rates = self.plan, self.rates(goal)
         self.helpers.allow(len(fits.running))
         plan.set(last_step=goal, rates=0 if rates is None else rates.ctypes.data, rates_first=self.made)
+        start = time.perf_counter()
         try:
             plan.run(plan.address, 0)
         finally:  # Ctrl-C is raised on the way back, after the steps were made
             self.note(int(plan.words[loop.STEP]))
+        # The next steps may take a thousand times as long: where they are made by the clock, Ctrl-C is served in time.
+        cycles_a_second = plan.words[loop.CYCLES] / max(time.perf_counter() - start, 1e-9)
+        plan.set(most_cycles=int(CHUNK_SECONDS * cycles_a_second))
         self.loss = float(plan.losses[:-1].sum())
         if plan.words[loop.STATUS] == loop.NOT_FINITE:
             self.refuse(self.loss)

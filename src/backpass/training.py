@@ -187,8 +187,8 @@ class Telling:
     def progress(self, done: float, loss: float) -> None:
         if self.by_clock and (time.perf_counter() - self.told > BETWEEN or done >= 1 or self.history.stopped):
             self.told = time.perf_counter()
-            for call in self.by_clock:
-                call(done, self.history.epochs, self.epochs, loss)
+            answers = [call(done, self.history.epochs, self.epochs, loss) for call in self.by_clock]
+            self.history.stopped |= any(map(says_stop, answers))
 
 
 def run(steps: Steps, telling: Telling, weight: float) -> None:

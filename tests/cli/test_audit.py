@@ -1,5 +1,6 @@
 """`backpass audit`: parts of one's own, of the package, and trained networks."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,51 @@ def test_what_cannot_be_audited_is_wrong_usage(audit, what, words):
     result = audit(what)
     assert result.code == 2
     assert words in " ".join(result.err.split())
+
+
+def test_modules_beside_the_file_are_found_from_any_folder_also_late_ones(command, tmp_path, monkeypatch):
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    (folder / "helper.py").write_text("def twice(x): return 2 * x")
+    (folder / "late.py").write_text("def double(d): return 2 * d")
+    (folder / "layers.py").write_text(
+        "from helper import twice\n"
+        "class Twice:\n"
+        "    def forward(self, x): return twice(x)\n"
+        "    def backward(self, d):\n"
+        "        from late import double\n"
+        "        return double(d)\n"
+    )
+    before = sys.path[:]
+    result = command("audit", f"{folder / 'layers.py'}:Twice")
+    assert result.code == 0, result
+    assert sys.path == before
+    assert "helper" not in sys.modules
+    monkeypatch.chdir(folder)
+    for what in ("layers.py:Twice", "layers:Twice"):
+        assert command("audit", what).code == 0
+
+
+def test_what_was_tried_first_is_what_a_wrong_number_of_columns_says(audit):
+    Path("layers.py").write_text(
+        "import numpy as np\n"
+        "class Lin:\n"
+        "    def __init__(self, n, m): self.W = np.ones((n, m))\n"
+        "    def forward(self, x): self.x = x; return x @ self.W\n"
+        "    def backward(self, d): self.dW = self.x.T @ d; return d @ self.W.T\n"
+    )
+    result = audit("layers.py:Lin(4, 3)")
+    assert result.code == 2
+    said = " ".join(result.err.replace("│", " ").split())
+    assert "Lin.forward does not take inputs of shape (7, 5)" in said
+    assert "y_true" not in said
+    assert "5 columns were tried" in said
+
+
+def test_what_could_not_be_checked_is_no_success(audit):
+    Path("layers.py").write_text(
+        "class Far:\n    def forward(self, x): return x + 1e25\n    def backward(self, d): return d\n"
+    )
+    result = audit("layers.py:Far")
+    assert result.code == 1
+    assert "could not be checked" in result.out

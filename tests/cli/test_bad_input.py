@@ -59,10 +59,10 @@ def test_a_table_without_target_is_wrong_usage_and_lists_its_columns(command):
         ("", "is empty"),
         ("a,y\n", "has no rows"),
         ("a,y\n1,2\n", "at least two classes"),
-        ('a,y\n1,"2\n3,4\n', "cut off"),
-        ("a,y\n1,2\n3,4,5,6\n", "cut off"),
+        ('a,y\n1,"2\n3,4\n', "a quote that is not closed in row 0"),
+        ("a,y\n1,2\n3,4,5,6\n", "4 fields in row 1"),
         ("a,b\n1,2\n", "no column 'y'; it has a, b"),
-        ("a,y\n1,0\n2,\n3,1\n", "y has no value in row 1"),
+        ("a,y\n1,\n2,\n3,\n", "y has no value in any row"),
         ("a,y\n1,0.5\n2,inf\n3,1\n", "y holds inf in row 1"),
         ("a,y\n1,0\ninf,1\n3,1\n", "a holds inf in row 1"),
         ("a,y\n1,0\n1e300,1\n3,1\n", "a holds 1e+300 in row 1"),
@@ -92,7 +92,7 @@ def test_dates_are_no_target(refused):
     assert "y holds datetime64" in refused("train", "t.parquet", "--target", "y")
 
 
-@pytest.mark.parametrize("ending", ["csv", "parquet", "npz"])
+@pytest.mark.parametrize("ending", ["parquet", "npz"])
 def test_files_of_noise_are_told(refused, tmp_path, ending):
     (tmp_path / f"t.{ending}").write_bytes(np.random.RandomState(0).bytes(1000))
     assert f"t.{ending} is no .{ending} file, or is cut off" in refused("train", f"t.{ending}", "--target", "y")
@@ -122,7 +122,7 @@ def test_files_that_are_cut_off_are_told(refused, tmp_path, ending):
         ({"X": np.ones((2, 1)), "y": np.ones(3)}, "X has 2 rows and y has 3"),
         ({"X": np.ones((2, 1)), "y": np.ones((2, 2))}, "y has shape (2, 2)"),
         ({"X": np.array([[1.0], [np.inf]]), "y": np.array([0, 1])}, "x0 holds inf in row 1"),
-        ({"X": np.ones((3, 1)), "y": np.array([0, np.nan, 1])}, "y has no value in row 1"),
+        ({"X": np.ones((3, 1)), "y": np.full(3, np.nan)}, "y has no value in any row"),
         ({"X": np.ones((3, 1))}, "no column 'y'"),
         ({"X": np.array([[{}]]), "y": np.ones(1)}, "Python objects"),
     ],
@@ -134,8 +134,9 @@ def test_arrays_that_cannot_be_learnt_from(refused, arrays, told):
 
 def test_paths_that_lead_nowhere_are_told(refused, tmp_path):
     assert "spiral, digits" in refused("train", "digitz")
-    (tmp_path / "t.xlsx").write_text("x")
-    assert ".csv, .parquet, .npz" in refused("train", "t.xlsx")
+    (tmp_path / "t.docx").write_text("x")
+    assert ".csv" in (told := refused("train", "t.docx"))
+    assert ".parquet" in told
     (tmp_path / "t.csv").mkdir()
     assert "is a folder" in refused("train", "t.csv")
 

@@ -4,7 +4,8 @@ import numpy as np
 import pandas
 import pytest
 
-from backpass.cli.learning import prepare, split
+from backpass.cli.learning import prepare
+from backpass.cli.splitting import split
 from backpass.cli.targets import Target
 from backpass.datasets.readers import Table, read
 
@@ -58,3 +59,21 @@ def test_too_few_rows_of_a_class_are_split_all_the_same(encoded):
 def test_a_share_close_to_all_leaves_a_row_to_learn_from():
     learning, held_out = split(np.zeros(3), 3, Target("y", "regression"), 0)
     assert (len(learning), len(held_out)) == (1, 2)
+
+
+@pytest.mark.parametrize("rows", [2, 3, 10, 101, 1797])
+@pytest.mark.parametrize("classes", [0, 2, 3, 10])
+def test_rows_are_split_as_scikit_learn_does(rows, classes):
+    from sklearn.model_selection import train_test_split
+
+    for seed in range(3):
+        encoded = np.random.default_rng(seed).integers(0, classes, rows) if classes else np.arange(rows) / 7
+        held_out = max(1, rows // 5)
+        counts = np.unique(encoded, return_counts=True)[1]
+        stratified = classes and counts.min() >= 2 and len(counts) <= min(held_out, rows - held_out)
+        wanted = train_test_split(
+            np.arange(rows), test_size=held_out, random_state=seed, stratify=encoded if stratified else None
+        )
+        target = Target("y", "classification" if classes else "regression", list(range(classes)))
+        for mine, theirs in zip(split(encoded, held_out, target, seed), wanted, strict=True):
+            assert np.array_equal(mine, theirs)

@@ -66,7 +66,7 @@ def test_unseen_categories_and_missing_values_are_predicted(command, mixed):
     command("train", "mixed.csv", "--target", "label", *QUICK, "--out", "run")
     mixed = mixed.astype({"kind": object, "when": object})
     mixed.loc[0, "colour"] = "ultraviolet"
-    mixed.loc[1, "when"] = "no date"
+    mixed.loc[1, "when"] = None
     mixed.loc[2, ["size", "count", "kind", "comment"]] = None
     mixed.to_csv("new.csv", index=False)
     result = command("predict", "run", "new.csv")
@@ -188,16 +188,16 @@ def test_numbers_are_written_in_full(command):
     command("train", "iris", *QUICK, "--out", "run")
     command("train", "diabetes", *QUICK, "--out", "numbers")
     trained = RunFolder.load("run")
-    trained.load_features()
     X = trained.features.transform(trained.features.frame_of(read("iris")))
     command("predict", "run", "iris", "-o", "p.csv")
     written = pandas.read_csv("p.csv", dtype={f"probability_{name}": np.float32 for name in trained.target.classes})
-    assert np.array_equal(written.iloc[:, 1:].to_numpy(), trained.network.predict_proba(X))
+    alone = np.concatenate([trained.network.predict_proba(row[None]) for row in X])
+    assert np.array_equal(written.iloc[:, 1:].to_numpy(), alone)
     trained = RunFolder.load("numbers")
-    trained.load_features()
     X = trained.features.transform(trained.features.frame_of(read("diabetes")))
     lines = command("predict", "numbers", "diabetes").out.splitlines()[1:]
-    assert list(map(float, lines)) == trained.target.from_network(trained.network.predict(X))
+    alone = np.concatenate([trained.network.predict(row[None]) for row in X])
+    assert list(map(float, lines)) == trained.target.from_network(alone)
 
 
 def test_an_npz_is_no_table_with_text(command, refused):

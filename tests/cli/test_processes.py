@@ -31,7 +31,7 @@ def started(folder, *arguments):
 def test_ctrl_c_keeps_what_was_learnt(tmp_path):
     process = started(tmp_path, "digits", "--epochs", "10000000")
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate()
     assert process.returncode == 0, err
     figures = record_of(tmp_path / "run")["figures"]
     assert f"Ctrl-C: stopped after epoch {figures['epochs']} of 10000000; what was learnt is kept" in out
@@ -42,13 +42,28 @@ def test_ctrl_c_keeps_what_was_learnt(tmp_path):
     assert "\r" not in out + err
 
 
+def test_ctrl_c_within_the_first_epoch_keeps_what_was_learnt(tmp_path):
+    process = started(tmp_path, "digits", "--hidden", "500,500", "--batch-size", "1", "--learning-rate", "0.0001")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert "Ctrl-C: stopped within epoch 1 of" in out
+    assert (tmp_path / "run/history.csv").read_text() == "epoch,loss\n"
+    figures = record_of(tmp_path / "run")["figures"]
+    assert figures["epochs"] == figures["kept_epoch"] == 0
+    assert Network.load(tmp_path / "run/model.safetensors").layers[0].biases.any(), "they were 0 at first"
+    for command in (["show", "run"], ["evaluate", "run", "digits"]):
+        shown = subprocess.run([*COMMAND, *command], cwd=tmp_path, capture_output=True, text=True)
+        assert shown.returncode == 0, shown.stderr
+
+
 def test_a_second_ctrl_c_ends_at_once(tmp_path):
-    process = started(tmp_path, "digits", "--hidden", "2000,2000", "--batch-size", "1")
+    process = started(tmp_path, "digits", "--hidden", "4000,4000", "--batch-size", "1000")  # a step takes seconds
     process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
-    assert process.poll() is None, "the first epoch goes on"
+    time.sleep(0.2)
+    assert process.poll() is None, "the step goes on"
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate()
     assert process.returncode == 1
     assert err.endswith("backpass: interrupted; nothing is kept\n")
     assert out.count("\n") == 1, "what was inferred"
@@ -95,6 +110,18 @@ def test_without_the_extra_one_line_says_what_to_install(missing):
     result = subprocess.run([sys.executable, "-c", code, "show", "run"], capture_output=True, text=True)
     assert result.returncode == 1
     assert result.stderr == f'backpass: the command line needs {missing}: pip install "backpass[cli]"\n'
+
+
+def test_predicting_loads_pandas_and_no_other_heavy_library(command, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{'uvw'[i % 3]},{i / 7}\n" for i in range(40)))
+    command("train", "t.csv", "--target", "y", "--epochs", "2", "--out", "run")
+    code = (
+        "import sys; sys.argv = ['backpass', 'predict', 'run', 't.csv', '-o', 'p.csv']\nimport backpass.cli\n"
+        "try: backpass.cli.main()\nexcept SystemExit: pass\n"
+        "print({'sklearn', 'skrub', 'skops', 'scipy.stats', 'matplotlib'} & set(sys.modules))"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert result.stdout.endswith("set()\n"), result.stdout + result.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_error(command, tmp_path):

@@ -41,7 +41,7 @@ def test_defaults_do_well_on_built_in_data(command, data, figure, least):
 def test_a_run_folder_holds_what_was_promised(command, tmp_path):
     command("train", "spiral", "--epochs", 3, "--out", "run")
     assert {path.name for path in (tmp_path / "run").iterdir()} == {
-        "model.safetensors", "preprocessor.skops", "history.csv", "curves.png", "regions.png", "run.json",
+        "model.safetensors", "preprocessor.safetensors", "history.csv", "curves.png", "regions.png", "run.json",
     }  # fmt: skip
     record = record_of("run")
     assert list(record) == ["data", "options", "versions", "figures"]
@@ -230,18 +230,19 @@ def test_a_line_says_what_was_inferred(command, mixed):
     mixed.to_parquet("mixed.parquet")
     result = command("train", "mixed.parquet", "--target", "label", *QUICK)
     record = record_of("runs/mixed-1")["data"]
-    numbers = len(record["numbers"])
-    others = len(record["features"]) - numbers
+    kinds = [kind["kind"] for kind in record["kinds"]]
+    assert len(kinds) == len(record["features"])
     assert (
-        f"classification of label, 2 classes; columns: {numbers} as numbers, {others} as text or dates\n" in result.out
-    )
+        "classification of label, 2 classes; columns: 5 as numbers, 2 as yes or no, 2 as dates, 1 as durations, "
+        "2 as categories, 1 as text\n"
+    ) in result.out
     assert "regression of progression; columns: 10 as numbers" in command("train", "diabetes", *QUICK).out
 
 
 def test_an_index_that_pandas_wrote_is_no_feature(command):
     pandas.DataFrame({"a": np.arange(20) % 7, "y": ["u", "v"] * 10}).to_csv("t.csv")
     result = command("train", "t.csv", "--target", "y", *QUICK, "--out", "run")
-    assert "has no name and counts the rows; it is left out\n" in result.out
+    assert "has no name and counts or names the rows; it is left out\n" in result.out
     assert record_of("run")["data"]["features"] == ["a"]
 
 

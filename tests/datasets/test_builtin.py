@@ -1,5 +1,9 @@
 """The built-in data sets: whole, real, under names that say what they are."""
 
+import subprocess
+import sys
+
+import numpy as np
 import pandas
 import pytest
 
@@ -41,3 +45,23 @@ def test_classes_have_names_where_they_have_any():
 def test_another_name_is_refused():
     with pytest.raises(ValueError, match=r"name is 'mnist'; choose one of spiral, digits"):
         builtin("mnist")
+
+
+@pytest.mark.parametrize("name", ["digits", "iris", "wine", "breast-cancer", "diabetes"])
+def test_the_figures_are_those_of_scikit_learn(name):
+    import sklearn.datasets
+
+    loaded = getattr(sklearn.datasets, f"load_{name.replace('-', '_')}")()
+    frame, target = builtin(name)
+    assert list(frame)[:-1] == [str(each) for each in loaded.feature_names]
+    np.testing.assert_allclose(frame.drop(columns=target), loaded.data, rtol=1e-12, atol=1e-15)
+    if name in ("digits", "diabetes"):
+        assert frame[target].tolist() == loaded.target.tolist()
+    else:
+        assert frame[target].tolist() == loaded.target_names[loaded.target].tolist()
+
+
+def test_scikit_learn_is_not_imported():
+    code = "import sys; from backpass.datasets.readers import read; read('iris'); print('sklearn' in sys.modules)"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "False"

@@ -74,8 +74,7 @@ def test_rows_with_more_fields_than_the_header_are_refused(tmp_path, text):
 def test_commas_at_the_end_of_rows_are_no_fields(tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,02,\n3,04,\n")
     table = read(tmp_path / "t.csv")
-    assert table.frame.to_numpy().tolist() == [[1, 2], [3, 4]]
-    assert table.labels("b").tolist() == ["02", "04"]
+    assert table.frame.to_numpy().tolist() == [["1", "02"], ["3", "04"]]
 
 
 def test_a_csv_column_named_twice_is_refused(tmp_path):
@@ -84,29 +83,32 @@ def test_a_csv_column_named_twice_is_refused(tmp_path):
         read(tmp_path / "t.csv")
 
 
-def test_a_column_without_name_that_counts_the_rows_is_left_out(tmp_path):
-    pandas.DataFrame({"a": [5, 6]}).to_csv(tmp_path / "t.csv")
+@pytest.mark.parametrize("index", [[0, 1, 2], [17, 3, 250], [3, 2, 1], ["Fiat 128", "Mazda RX4", "Volvo"]])
+def test_an_index_without_a_name_is_left_out(tmp_path, index):
+    pandas.DataFrame({"a": [5, 6, 5]}, index=index).to_csv(tmp_path / "t.csv")
     table = read(tmp_path / "t.csv")
     assert list(table.frame) == ["a"]
     assert "no name" in table.notes[0]
-    pandas.DataFrame({"a": [5, 6]}, index=[1, 0]).to_csv(tmp_path / "t.csv")
+    pandas.read_csv(tmp_path / "t.csv").to_csv(tmp_path / "again.csv", index=False)  # pandas names it "Unnamed: 0"
+    assert list(read(tmp_path / "again.csv").frame) == ["a"]
+    one = (tmp_path / "t.csv").read_text().splitlines()[:2]
+    (tmp_path / "one.csv").write_text("\n".join(one))
+    assert list(read(tmp_path / "one.csv", as_before=table.reading).frame) == ["a"]
+
+
+@pytest.mark.parametrize("column", [[1, 1, 2], [0.5, 1.5, 2], ["u", "v", "u"]])
+def test_another_column_without_a_name_stays(tmp_path, column):
+    pandas.DataFrame({"a": [5, 6, 5]}, index=column).to_csv(tmp_path / "t.csv")
     table = read(tmp_path / "t.csv")
     assert list(table.frame) == ["Unnamed: 0", "a"]
-    assert table.notes == []
+    assert "Unnamed: 0" in table.notes[0]
+    lines = (tmp_path / "t.csv").read_text().splitlines()
+    (tmp_path / "one.csv").write_text("\n".join(lines[:2]))
+    assert list(read(tmp_path / "one.csv", as_before=table.reading).frame) == ["Unnamed: 0", "a"]
 
 
-@pytest.mark.parametrize(
-    ("written", "labels"),
-    [
-        (["007", "012"], ["007", "012"]),
-        (["TRUE", "FALSE"], ["TRUE", "FALSE"]),
-        (["1.10", "2.35"], ["1.10", "2.35"]),
-        (["True", "False"], [True, False]),
-        (["3", "7"], [3, 7]),
-        (["1.0", "2.5"], [1.0, 2.5]),
-        (["a", "007"], ["a", "007"]),
-    ],
-)
-def test_labels_are_text_where_numbers_would_be_written_otherwise(tmp_path, written, labels):
-    (tmp_path / "t.csv").write_text("y\n" + "\n".join(written) + "\n")
-    assert read(tmp_path / "t.csv").labels("y").tolist() == labels
+def test_an_index_with_a_name_is_a_column_in_every_file(tmp_path):
+    frame = pandas.DataFrame({"a": [5, 6]}, index=pandas.Index([7, 9], name="key"))
+    frame.to_csv(tmp_path / "t.csv")
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert set(read(tmp_path / "t.csv").frame) == set(read(tmp_path / "t.parquet").frame) == {"a", "key"}

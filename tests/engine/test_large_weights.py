@@ -172,7 +172,7 @@ def test_chunks_of_a_step_are_judged_together_and_short_batches_by_their_samples
 
 def test_a_fit_learns_from_its_chunks_but_not_where_helpers_may_not_be_asked(monkeypatch):
     told = []
-    monkeypatch.setattr(Quicker, "note", lambda self, seconds, samples: told.append((seconds, samples)))
+    monkeypatch.setattr(Quicker, "note", lambda self, seconds, samples, stalls: told.append((seconds, samples)))
     monkeypatch.setattr(threads, "available_cores", lambda: 2)
     X, y = data(150, 200, 5)
     net = network(200, 210, 5)

@@ -79,7 +79,7 @@ class TestValidation:
         with pytest.raises(ValueError, match="sample_weight_val is of X_val"):
             fit(model, samples, y, sample_weight_val=[1.0, 2.0])
         model.set_params(scoring=lambda *_: np.nan)
-        with pytest.raises(ValueError, match="the validation score became nan after epoch 1"):
+        with pytest.raises(ValueError, match="is not defined for the 13 samples of the validation: it is nan"):
             fit(model, samples, y)
         scores = iter([0.1, 0.2, np.nan])
         model.set_params(scoring=lambda *_: next(scores))

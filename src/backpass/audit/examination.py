@@ -132,7 +132,9 @@ def by_number(layer: Layer, output: np.ndarray, slopes: np.ndarray) -> bool:
     """Whether a layer works on each number alone, unlike Softmax: what any dvalues become follows from its slopes."""
     dvalues = np.random.default_rng(0).uniform(0.5, 1.5, output.shape).astype(output.dtype)
     dinputs = layer.walk_back(dvalues.copy())
-    return dinputs.shape == dvalues.shape and np.allclose(dinputs, dvalues * slopes, rtol=1e-4)
+    return dinputs.shape == dvalues.shape and np.allclose(
+        dinputs, dvalues * slopes, rtol=1e-4, atol=1e-8 * np.abs(slopes).max(initial=0.0)
+    )
 
 
 def saturates(layer: Layer) -> bool:

@@ -29,15 +29,15 @@ L2 = "dweights += l1 * np.sign(weights) + 2 * l2 * weights  # once"
 def penalty_factors(suspect: Suspect) -> Iterator[Hypothesis]:
     apart, value = suspect.claimed - suspect.truth, suspect.values[suspect.name]
     if suspect.penalty is None and suspect.name != "inputs":
-        constant = ratio(apart, value, suspect.single)
+        constant = ratio(apart, value, suspect.close)
         if constant is not None:
             evidence = f"it differs by {constant:.6g} times the parameter: the gradient of an L2 penalty is another"
             yield Hypothesis("scaled-by-constant", suspect.truth + constant * value, evidence, L2)
     if suspect.penalty is None:
         return
-    constant = ratio(apart, suspect.penalty, suspect.single)
+    constant = ratio(apart, suspect.penalty, suspect.close)
     if constant is not None:
-        mistake = "not-computed" if near(constant, -1, suspect.single) else "scaled-by-constant"
+        mistake = "not-computed" if near(constant, -1, suspect.close) else "scaled-by-constant"
         evidence = f"the penalty's gradient is there {max(0.0, 1 + constant):.6g} times"
         yield Hypothesis(mistake, suspect.truth + constant * suspect.penalty, evidence, L2)
 
@@ -71,7 +71,9 @@ def sum_over_samples(suspect: Suspect, shares: np.ndarray) -> str:
     truth, gradient = suspect.truth, suspect.where.rpartition(".")[2]
     if truth.ndim == 2 and truth.shape[0] > 1:
         return ""
-    same = shares.shape == suspect.dvalues.shape and np.allclose(shares, suspect.dvalues, atol=1e-6)
+    same = shares.shape == suspect.dvalues.shape and np.allclose(
+        shares, suspect.dvalues, atol=1e-6 * np.abs(suspect.dvalues).max()
+    )
     keep = ", keepdims=True" if truth.ndim == 2 else ""
     return f"{gradient} = np.sum({'dvalues' if same else 'share_of_each_sample'}, axis=0{keep})"
 
@@ -93,7 +95,8 @@ def masks(suspect: Suspect) -> Iterator[Hypothesis]:
     if suspect.own is None or not suspect.elementwise or suspect.loss:
         return
     dvalues, own = suspect.dvalues, suspect.own
-    levels = np.unique(own[~suspect.estimate.left_out].round(2 if suspect.single else 6))
+    largest = np.abs(own).max() or 1.0
+    levels = largest * np.unique((own[~suspect.estimate.left_out] / largest).round(6 if suspect.precision.exact else 2))
     if len(levels) not in (1, 2):
         return
     low, high = (levels[0], levels[-1]) if len(levels) == 2 else (0.0, levels[0])
@@ -194,7 +197,7 @@ def other_place(suspect: Suspect) -> Iterator[Hypothesis]:
         array = np.sum(dvalues * inputs, axis=0).reshape(suspect.truth.shape)
         yield Hypothesis(mistake, array, "it is sum(dvalues * inputs), of inputs that were not normalised")
     if suspect.loss and suspect.stored is not None and suspect.stored.shape == inputs.shape == suspect.claimed.shape:
-        constant = ratio(suspect.claimed - suspect.truth, inputs - suspect.stored, suspect.single)
+        constant = ratio(suspect.claimed - suspect.truth, inputs - suspect.stored, suspect.close)
         if constant is not None:
             array = suspect.truth + constant * (inputs - suspect.stored)
             yield Hypothesis(

@@ -75,17 +75,25 @@ class NetworkSubject(Subject):
         return found
 
     def parts(self) -> Iterator[tuple[str, Subject]]:
-        """Every layer and the loss, by name, as one forward pass meets them."""
+        """Every layer and the loss, by name, as one forward pass meets them; the last two in one, if so computed."""
         network = copy.deepcopy(self.part)
         output = network.forward(self.values["inputs"], step=1)
-        for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
-            yield name, LayerSubject(own_part(layer), np.array(layer.inputs), None)
-        yield "loss", LossSubject(getattr(network.loss, "part", network.loss), np.array(output), self.targets)
+        layers = dict(zip(layer_names(network.layers), network.layers, strict=True))
+        fusion, last = network._fusion(), network.layers[-1]
+        for name, layer in layers.items():
+            if fusion is None or layer is not last:
+                yield name, LayerSubject(own_part(layer), np.array(layer.inputs), None)
+        loss, given = (network.loss, output) if fusion is None else (fusion, last.inputs)
+        yield "loss", LossSubject(getattr(loss, "part", loss), np.array(given), self.targets)
+
+    @property
+    def has_formula(self) -> bool:
+        return all(formulas.has_formula(part) for part in (*self.part.layers, self.part.loss))
 
     @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
         network = self.part
-        if not all(formulas.has_formula(part) for part in (*network.layers, network.loss)):
+        if not self.has_formula:
             return self.terms
         self.forward(network, self.values["inputs"])
         rows = formulas.rows_of(network.loss, self.y_true, network.widths[-1])

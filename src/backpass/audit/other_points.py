@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from backpass.audit.mistakes import named
-from backpass.audit.numeric import Estimate, Precision
+from backpass.audit.numeric import TOLD, TOLD_OF_LARGEST, Estimate
+from backpass.audit.precision import LEAST, Precision
 from backpass.audit.protocol import alike, restart_generators
 from backpass.audit.report import Finding, Report
 from backpass.audit.runs import Runs
@@ -26,6 +27,7 @@ class OtherPoints:
     dvalues: np.ndarray
     output: np.ndarray
     precision: Precision
+    noise: dict[str, np.ndarray | float]
 
     def with_other_dvalues(self, claims: Claims, estimates: dict[str, Estimate]) -> None:
         """A mask that was taken from dvalues may be right for some: backward has to be linear in them."""
@@ -60,7 +62,7 @@ class OtherPoints:
         for name, claim in claims.items():
             if claim is None or claim.shape != values[name].shape:
                 continue
-            if not alike(claim, later[name]) or not self.follows(name, claim, values):
+            if not alike(claim, later[name]) or self.follows(name, claim, values) is False:
                 evidence = "it is right, but not after the parameters have been changed"
                 fix = f"{gradient_of(name)} = ...  # of the parameters as they are now, not of a copy made earlier"
                 self.result.findings.append(Finding("stale-forward", gradient_of(name), evidence, fix))
@@ -71,22 +73,34 @@ class OtherPoints:
             size=value.shape
         )
 
-    def follows(self, name: str, claim: np.ndarray, values: Values) -> bool:
-        """Whether a gradient is that of the terms in one random direction, as far as steps of five sizes agree."""
+    def follows(self, name: str, claim: np.ndarray, values: Values) -> bool | None:
+        """Whether a gradient is that of the terms in one random direction, as far as steps of five sizes agree.
+
+        None if rounding hides it.
+        """
         value = values[name]
         spread = np.minimum(np.abs(value), value.std() or 1.0)  # so that no step leads over a kink at 0
         direction = self.rng.normal(size=claim.shape) * np.where(value == 0, 1.0, spread)
         expected, size = np.sum(claim * direction), np.sum(np.abs(claim * direction))
+        own = LEAST * float(np.sum(np.abs(self.noise.get(name, 0.0) * direction)))  # rounding of the claim
         slopes, noises = [], []
-        for step in self.precision.step / np.array([1, 2, 4, 16, 64]):
+        steps = self.precision.step / np.array([1, 2, 4, 16, 64])
+        for step in (*steps, *(steps[0] * 8.0 ** np.arange(1, 11))):  # larger ones where rounding hides what these show
             try:
                 above, below = (self.runs.terms({**values, name: value + sign * step * direction}) for sign in (1, -1))
             except Exception:  # categories
                 return True
             slopes.append(np.sum(self.dvalues * (above - below)) / (2 * step))
-            noises.append(64 * self.precision.rounding * np.sum(np.abs(self.dvalues * above)) / step)
-        apart = np.abs(np.array(slopes) - expected)
-        allowed = (
-            np.abs(np.diff(slopes, append=slopes[-2])) * 4 + self.precision.tolerance / 10 * size + np.array(noises)
-        )
-        return not np.isfinite(apart).all() or bool((apart <= allowed).any())
+            noises.append(64 * self.precision.eps * np.sum(np.abs(self.dvalues * above)) / step)
+            if len(slopes) < len(steps):
+                continue
+            last = slice(0 if len(slopes) == len(steps) else -1, None)
+            apart = np.abs(np.array(slopes) - expected)[last]
+            curved = np.abs(np.diff(slopes, append=slopes[-2]))[last] * 4
+            allowed = curved + self.precision.tolerance / 10 * size + np.array(noises)[last] + own
+            if not np.isfinite(apart).all():
+                return True if len(slopes) == len(steps) else None
+            telling = allowed <= np.maximum(TOLD * abs(expected), TOLD_OF_LARGEST * size / np.sqrt(claim.size))
+            if telling.any() or (len(slopes) == len(steps) and not (apart <= allowed).any()):
+                return bool((apart <= allowed).any())
+        return None

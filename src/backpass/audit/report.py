@@ -28,10 +28,11 @@ class Entry:
     checked: int
     left_out: int
     passed: bool
+    unchecked: str = ""  # why it is not known to be right, though nothing is wrong with it
 
     def row(self) -> list[str]:
         by_complex = "-" if self.complex_error is None else f"{self.complex_error:.1e}"
-        verdict = "right" if self.passed else "wrong"
+        verdict = UNCHECKED if self.unchecked else "right" if self.passed else "wrong"
         left_out = str(self.left_out) if self.left_out else ""
         errors = ["-" if np.isnan(error) else f"{error:.1e}" for error in (self.tensor_error, self.central_error)]
         return [self.name, str(self.shape), f"{self.norm:.4g}", *errors, by_complex, left_out, verdict]
@@ -80,6 +81,7 @@ class Finding:
         return f"{self.mistake} in {self.where}: {self.evidence}"
 
 
+UNCHECKED = "could not be checked"
 HEADINGS = ("gradient", "shape", "norm", "tensor", "central", "complex", "kinks", "")
 LEGEND = (
     "relative errors: of the tensor; the largest by differences (beyond rounding), by complex step; kinks: left out"
@@ -98,6 +100,10 @@ class Report:
     findings : list of Finding
     notes : list of str
         What is worth knowing and no mistake.
+    passed : bool
+        Whether every gradient was looked at and is right.
+    unchecked : list of str
+        The gradients that are neither known to be right nor to be wrong, and why.
     """
 
     part: str
@@ -109,6 +115,10 @@ class Report:
     def passed(self) -> bool:
         return not self.findings and all(entry.passed for entry in self.entries)
 
+    @property
+    def unchecked(self) -> list[str]:
+        return [f"{entry.name} {UNCHECKED}: {entry.unchecked}" for entry in self.entries if entry.unchecked]
+
     def to_dict(self) -> dict[str, Any]:
         """Everything, as JSON takes it; numbers that are not finite as strings ("NaN", "Infinity")."""
         entries = [{name: plain(value) for name, value in asdict(entry).items()} for entry in self.entries]
@@ -118,6 +128,7 @@ class Report:
             "passed": self.passed,
             "entries": entries,
             "findings": findings,
+            "unchecked": self.unchecked,
             "notes": list(self.notes),
         }
 
@@ -125,6 +136,8 @@ class Report:
     def verdict(self) -> str:
         if self.passed:
             return f"{self.part}: right"
+        if not self.findings:
+            return f"{self.part}: {UNCHECKED}"
         return f"{self.part}: {len(self.findings)} finding{'s' if len(self.findings) > 1 else ''}"
 
     def first_of_kind(self) -> list[bool]:
@@ -133,10 +146,11 @@ class Report:
         return [mistakes.index(mistake) == place for place, mistake in enumerate(mistakes)]
 
     def lines(self, language: str = "en") -> list[str]:
-        """Findings and notes, a line each."""
+        """Findings, what could not be checked, and notes, a line each."""
         result = []
         for finding, new in zip(self.findings, self.first_of_kind(), strict=True):
             result += [str(finding), *([f"  {finding.explanation[language]}"] if new else []), f"  {finding.fix}"]
+        result += [*self.unchecked, *([f"  {texts.UNCHECKED[language]}"] if self.unchecked else [])]
         return result + [f"note: {note}" for note in self.notes]
 
     def __rich__(self) -> Any:
@@ -154,13 +168,15 @@ class Report:
         for heading in HEADINGS:
             table.add_column(heading, justify="left" if heading in ("gradient", "shape", "") else "right", no_wrap=True)
         for entry in self.entries:
-            table.add_row(*entry.row(), style="" if entry.passed else "red")
+            table.add_row(*entry.row(), style="" if entry.passed else "yellow" if entry.unchecked else "red")
         parts: list[Any] = [Text(self.verdict, "bold green" if self.passed else "bold red")]
         parts += [table, Text(LEGEND, "dim")] if self.entries else []
         for finding, new in zip(self.findings, self.first_of_kind(), strict=True):
             parts += [Text.assemble((finding.mistake, "bold red"), f" in {finding.where}: {finding.evidence}")]
             lines = [Text(finding.explanation[language])] if new else []
             parts += [Padding(line, (0, 0, 0, 2)) for line in (*lines, Text(finding.fix, "cyan"))]
+        parts += [Text(line, "yellow") for line in self.unchecked]
+        parts += [Padding(Text(texts.UNCHECKED[language]), (0, 0, 0, 2))] if self.unchecked else []
         return Group(*parts, *(Text(f"note: {note}", "dim") for note in self.notes))
 
     def __str__(self) -> str:
@@ -183,7 +199,8 @@ class Report:
             f"{html.escape(finding.evidence)}<br>{html.escape(finding.explanation['en'])}<br><code>{html.escape(finding.fix)}</code></li>"
             for finding in self.findings
         )
-        notes = "".join(f"<li>{html.escape(note)}</li>" for note in self.notes)
+        explained = [f"{line}. {texts.UNCHECKED['en']}" for line in self.unchecked]
+        notes = "".join(f"<li>{html.escape(line)}</li>" for line in (*explained, *self.notes))
         return f"<b>{html.escape(self.verdict)}</b><table>{''.join(rows)}</table>{LEGEND}<ul>{findings}{notes}</ul>"
 
 

@@ -17,12 +17,13 @@ import numpy as np
 from backpass import checks
 from backpass.audit import formulas
 from backpass.audit.network_subject import network_in_float64
+from backpass.audit.precision import typical
 from backpass.fusions.fusion import Fusion
 from backpass.layers.layer import knows
 from backpass.network import Network
 
 COMPLEX_STEP = 1e-30
-CENTRAL_STEP = 1e-5  # of a direction of length 1: rounding and third derivatives both leave about 1e-10
+CENTRAL_STEP = 1e-5  # of a direction, times the size of a parameter: rounding and third derivatives leave about 1e-10
 DENSE_UP_TO = 100  # parameters: as many products as Lanczos's method needs anyway
 LARGEST_DENSE = 10_000  # parameters, 800 MB
 
@@ -134,12 +135,12 @@ class Curvature:
 
     def _central_differences(self, unit: np.ndarray) -> np.ndarray:
         network, here = self._network, self._network.parameters.copy()
-        gradients = []
+        gradients, step = [], CENTRAL_STEP * typical(here)
         for sign in (1, -1):
-            network.parameters[:] = here + sign * CENTRAL_STEP * unit
+            network.parameters[:] = here + sign * step * unit
             gradients.append(network.gradient_of(self._X, self._targets)[1])
         network.parameters[:] = here
-        return (gradients[0] - gradients[1]) / (2 * CENTRAL_STEP)
+        return (gradients[0] - gradients[1]) / (2 * step)
 
     def __repr__(self) -> str:
         return (

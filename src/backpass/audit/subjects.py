@@ -8,6 +8,7 @@ from the same random state each time: the object that was handed in stays as it 
 from __future__ import annotations
 
 import copy
+import types
 from collections.abc import Callable
 from contextlib import suppress
 from inspect import signature
@@ -18,13 +19,14 @@ import numpy as np
 from backpass.audit import formulas, own_parts
 from backpass.audit.generators import Generators
 from backpass.audit.own_parts import as_float64, in_float64
-from backpass.audit.variables import Values, Variable, found_beside, is_number, items_of, read, write
+from backpass.audit.variables import Values, Variable, found_beside, items_of, numbers_of, read, spelt, write
 from backpass.layers.layer import Layer, told
-from backpass.layers.own import parameters_of
+from backpass.layers.own import PARAMETERS, parameters_of
 from backpass.layers.penalty import penalty_gradient
 from backpass.losses.loss import Loss
 
 USUAL = {"W", "w", "b", "bias", "weight", "gamma", "beta", "scale", "shift"}
+MOST_LOOKED_FOR = 200  # numbers without a gradient of which it is asked whether forward uses them
 MOST_APART = 32  # samples whose losses are asked for one by one
 
 Claims = dict[str, Any]  # gradient by variable; None where backward has left none
@@ -82,6 +84,11 @@ class Subject:
         return self.forward(self.fresh(values), values["inputs"].copy())
 
     @property
+    def has_formula(self) -> bool:
+        """Whether `analytic` is a formula of ours, which complex numbers can be trusted to."""
+        return isinstance(self.part, Layer | Loss) and formulas.has_formula(self.part)
+
+    @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
         """The same for complex variables: what plain NumPy may be able to do."""
         return self.terms
@@ -102,11 +109,17 @@ class Subject:
                 self.part = used  # some parameters are made by the first forward
         known = {variable.path for variable in self.variables.values()}
         self.take(found_beside(self.part, trial, lambda path: path not in known and self.stays(self.part, path)))
-        numbers = {name: value for name, value in items_of(self.part).items() if is_number(value)}
-        moving = sorted(name for name in numbers.keys() - self.values if self.effect_of(self.part, (name,)))
+        known = {variable.path for variable in self.variables.values()}
+        numbers = {path: value for path, value in numbers_of(self.part).items() if path not in known}
+        moving = [path for path in numbers if len(path) == 1 or not isinstance(numbers[path], float)]
+        moving = [path for path in moving[:MOST_LOOKED_FOR] if self.effect_of(self.part, path)]
         if self.variables:  # beside one that has a gradient, what is called as parameters are is one too
-            self.take({name: Variable((name,), (f"d{name}",)) for name in moving if name in USUAL})
-        self.unseen = [name for name in moving if name not in self.values and isinstance(numbers[name], np.ndarray)]
+            usual = [path[0] for path in moving if len(path) == 1 and path[0] in USUAL and path[0] not in self.values]
+            self.take({name: Variable((name,), (f"d{name}",)) for name in usual})
+        taken = {variable.path for variable in self.variables.values()}
+        self.unseen = sorted(
+            spelt(path) for path in moving if path not in taken and not isinstance(numbers[path], float)
+        )
 
     def stays(self, part: Any, path: tuple[Any, ...]) -> bool:
         """Whether forward leaves what is put there: else it is a result, not a parameter."""
@@ -116,12 +129,12 @@ class Subject:
         """Whether the terms change with a number of a part; None if forward puts another in its place."""
         moved, inputs = copy.deepcopy(part), self.values["inputs"]
         value = np.array(read(moved, path), np.float64)
-        write(moved, path, value * 1.01 + 0.01 * (value == 0))
-        put = np.array(read(moved, path))
         try:
+            write(moved, path, value * 1.01 + 0.01 * (value == 0))
+            there = np.array(read(moved, path))
             self.generators.rewind()
             terms = self.forward(moved, inputs.copy())
-            if not np.array_equal(put, read(moved, path)):
+            if not np.array_equal(there, read(moved, path)):
                 return None
             self.generators.rewind()
             return not np.array_equal(terms, self.forward(copy.deepcopy(part), inputs.copy()))
@@ -144,7 +157,7 @@ class Subject:
             gradient = given.get(name)
             if gradient is None and name in self.variables:
                 gradient = read(part, self.variables[name].gradient)
-            found[name] = None if gradient is None else np.array(gradient, np.float64)
+            found[name] = None if gradient is None else np.array(gradient, np.float64)  # lists of numbers too
             if found[name] is not None and value.ndim == 0 and found[name].size == 1:
                 found[name] = found[name].reshape(())
             penalty = self.penalty(name, read(part, self.variables[name].path) if name in self.factors else None)
@@ -156,11 +169,22 @@ class Subject:
 class LayerSubject(Subject):
     """forward(inputs), backward(dvalues)."""
 
+    def listed(self, ours: bool) -> list[str]:
+        """Parameters that a layer names, or are called weights and biases; lists of several arrays are found later."""
+        if ours:
+            return list(self.part.parameter_shapes())
+        several = [name for name in PARAMETERS if isinstance(getattr(self.part, name, None), list | tuple)]
+        names = [name for name in PARAMETERS if getattr(self.part, name, None) is not None and name not in several]
+        names += [name for name in getattr(self.part, "parameter_names", ()) if name not in (*names, *several)]
+        held = types.SimpleNamespace(
+            parameter_names=names, **{name: getattr(self.part, name) for name in names if hasattr(self.part, name)}
+        )
+        return list(parameters_of(held))
+
     def __init__(self, part: Any, inputs: Any, y_true: Any):
         super().__init__(formulas.in_float64(part) if isinstance(part, Layer) else in_float64(part), inputs, y_true)
         ours = isinstance(self.part, Layer) and bool(self.part.parameter_shapes())
-        listed = self.part.parameter_shapes() if ours else parameters_of(self.part)
-        self.take({name: Variable((name,), (f"d{name}",)) for name in listed})
+        self.take({name: Variable((name,), (f"d{name}",)) for name in self.listed(ours)})
         if np.asarray(inputs).dtype.kind in "iu" and not ours:
             try:
                 self.forward(copy.deepcopy(self.part), self.values["inputs"].copy())
@@ -184,7 +208,7 @@ class LayerSubject(Subject):
 
     @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
-        if not (isinstance(self.part, Layer) and formulas.has_formula(self.part)):
+        if not self.has_formula:
             return self.terms
         layer = self.fresh(self.values)
         self.forward(layer, self.values["inputs"])  # for what it saves, such as the mask of Dropout
@@ -207,8 +231,9 @@ class LossSubject(Subject):
         if 1 < len(self.values["inputs"]) <= MOST_APART:  # then it is known what each sample adds to a gradient
             with suppress(Exception):
                 mean, each = self.terms(self.values), self.losses_apart(self.values)
+                near = np.sqrt(np.finfo(mean.dtype).eps) * np.abs(each).mean()  # a sum is at least twice the mean
                 self.apart = (
-                    mean.ndim == 0 and len(each) == len(self.values["inputs"]) and np.isclose(each.mean(), mean)
+                    mean.ndim == 0 and len(each) == len(self.values["inputs"]) and abs(each.mean() - mean) <= near
                 )
 
     def forward(self, part: Any, inputs: np.ndarray, y_true: Any = None) -> np.ndarray:
@@ -251,7 +276,7 @@ class LossSubject(Subject):
 
     @property
     def analytic(self) -> Callable[[Values], np.ndarray]:
-        if not (isinstance(self.part, Loss) and formulas.has_formula(self.part)):
+        if not self.has_formula:
             return self.terms
         rows = formulas.rows_of(self.part, self.y_true, self.values["inputs"].shape[1])
         return lambda values: formulas.losses_of(self.part, values["inputs"], rows)

@@ -7,11 +7,12 @@ from functools import cached_property
 
 import numpy as np
 
-from backpass.audit.numeric import Differences, Estimate, Precision, estimate
+from backpass.audit.numeric import Differences, Estimate, estimate
+from backpass.audit.precision import Precision, typical
 from backpass.audit.runs import Runs
 from backpass.audit.variables import gradient_of
 
-CLOSE, CLOSE_SINGLE = 1e-4, 3e-2  # how near a claim has to be to a hypothesis, relative to its largest entry
+CLOSEST = 0.2  # where the truth itself is known no better
 FEWEST = 3  # entries that have to agree on a factor that means nothing
 
 
@@ -46,9 +47,16 @@ class Suspect:
     def loss(self) -> bool:
         return self.runs.subject.takes_truth
 
-    @property
-    def single(self) -> bool:
-        return self.precision.single
+    @cached_property
+    def close(self) -> float:
+        """How near a claim has to be to a hypothesis, relative to its largest entry: as near as the truth is known."""
+        size, unsure = np.abs(self.truth), np.where(self.estimate.sure, self.estimate.uncertainty, 0.0)
+        largest = np.nanmax(size, initial=0.0)
+        return (
+            max(self.precision.close, min(2 * unsure.max(initial=0.0) / largest, CLOSEST))
+            if largest
+            else self.precision.close
+        )
 
     @property
     def where(self) -> str:
@@ -119,7 +127,7 @@ class Suspect:
 
     def derivative_at(self, inputs: np.ndarray) -> np.ndarray | None:
         """d output[n, m] / d inputs[n, m] of an elementwise part at other inputs; None where it does not take them."""
-        step = self.precision.step
+        step = self.precision.step * typical(inputs)
         try:
             above, below = (self.runs.terms({**self.values, "inputs": inputs + sign * step}) for sign in (1, -1))
         except Exception:
@@ -146,7 +154,7 @@ class Suspect:
         return float(np.median(ratios)) if np.isfinite(ratios).all() else None
 
 
-def ratio(claimed: np.ndarray, hypothesis: np.ndarray, single: bool = False) -> float | None:
+def ratio(claimed: np.ndarray, hypothesis: np.ndarray, close: float) -> float | None:
     """The constant that makes a hypothesis the claim; None where there is none."""
     if claimed.shape != hypothesis.shape:
         return None
@@ -156,13 +164,13 @@ def ratio(claimed: np.ndarray, hypothesis: np.ndarray, single: bool = False) -> 
     if size == 0 or np.abs(ours).max(initial=0.0) == 0:
         return None
     constant = float(np.sum(ours / size * (theirs / size)) / np.sum((theirs / size) ** 2))
-    if not np.allclose(ours, constant * theirs, rtol=0, atol=(CLOSE_SINGLE if single else CLOSE) * np.abs(ours).max()):
+    if not np.allclose(ours, constant * theirs, rtol=0, atol=close * np.abs(ours).max()):
         return None
     telling = int((np.abs(theirs) > 1e-3 * size).sum())
-    sizes = abs(constant), 1 / max(abs(constant), 1e-300)
-    simple = any(abs(round(size) - size) < 1e-4 * size and 0 < round(size) < 1000 for size in sizes)
+    sizes = [abs(constant), 1 / abs(constant)] if constant and np.isfinite(1 / constant) else []
+    simple = any(abs(round(size) - size) < 1e-4 * size and 0 < round(size) < 1000 for size in sizes if size < 1000)
     return constant if telling >= FEWEST or simple else None
 
 
-def near(first: float, second: float, single: bool) -> bool:
-    return abs(first - second) <= (CLOSE_SINGLE if single else CLOSE) * abs(second)
+def near(first: float, second: float, close: float) -> bool:
+    return abs(first - second) <= close * abs(second)

@@ -1,5 +1,10 @@
 """What each mistake means, in English and Chinese, and a line of NumPy that puts it right."""
 
+UNCHECKED = {
+    "en": "It is not known to be right, nor to be wrong. Try inputs, targets and parameters of about 1.",
+    "zh": "既不能断定它正确，也不能断定它错误。请改用大小约为 1 的输入、目标和参数再试。",
+}
+
 TEXTS = {
     "wrong-sign": (
         "The gradient points the other way: every entry is minus what it should be. Training would climb the loss.",

@@ -7,13 +7,17 @@ import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
 
 from backpass.cli.tour import Language
+
+if TYPE_CHECKING:
+    from backpass.audit import Report
 
 Samples = tuple[np.ndarray, Any]
 
@@ -27,11 +31,23 @@ def audit(
 ) -> None:
     """Hold a backward pass against its forward pass, and name what is wrong with it.
 
-    NAME is a class, an object, or two functions "forward,backward". Exits with 1 if there is a finding, with 2 if there
-    is nothing to audit.
+    NAME is a class, an object, or two functions "forward,backward". Exits with 1 if there is a finding, or a gradient
+    that could not be checked, with 2 if there is nothing to audit.
     """
     from rich.console import Console
 
+    with beside(what):
+        report, inputs, y_true = audited(what, rows, columns, seed)
+    console = Console(highlight=False)
+    console.print(report.shown(lang.value))
+    truth = "" if y_true is None else f", y_true {np.shape(y_true)}"
+    typer.echo(f"audited with random inputs {np.shape(inputs)}{truth}, seed {seed}")
+    if not report.passed:
+        raise typer.Exit(1)
+
+
+def audited(what: str, rows: int, columns: int | None, seed: int) -> tuple[Report, np.ndarray, Any]:
+    """The report on the first kind of samples that the part takes, and these."""
     from backpass.audit import check
 
     rng = np.random.default_rng(seed)
@@ -40,20 +56,31 @@ def audit(
     refused = ""
     for inputs, y_true in samples(part, rng, rows, width):
         try:
-            report = check(part, inputs, y_true, random_state=seed)
-            break
+            return check(part, inputs, y_true, random_state=seed), inputs, y_true
         except (ValueError, TypeError) as error:
-            if y_true is not None or not refused:  # the first kind is none; what it lacks then says nothing
-                refused = str(error)
-    else:
-        hint = "" if columns else f"; {width} columns were tried, --columns says how many there are"
-        raise typer.BadParameter(refused + hint)
-    console = Console(highlight=False)
-    console.print(report.shown(lang.value))
-    truth = "" if y_true is None else f", y_true {np.shape(y_true)}"
-    typer.echo(f"audited with random inputs {np.shape(inputs)}{truth}, seed {seed}")
-    if not report.passed:
-        raise typer.Exit(1)
+            refused = str(error)
+            if y_true is None and "pass y_true" not in refused:  # what it says of other kinds would be of no use
+                break
+    hint = "" if columns else f"; {width} columns were tried, --columns says how many there are"
+    raise typer.BadParameter(refused + hint)
+
+
+@contextmanager
+def beside(what: str) -> Iterator[None]:
+    """The folder of layers.py, or the one that we are in, is on the import path, as for `python layers.py`."""
+    head = what.partition("(")[0].rpartition(":")[0]
+    folder = str(Path(head).resolve().parent if head.endswith(".py") else Path.cwd())
+    path, modules = sys.path[:], set(sys.modules)
+    sys.path.insert(0, folder)
+    importlib.invalidate_caches()
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name in set(sys.modules) - modules:  # another folder may have modules of the same names
+            file = getattr(sys.modules[name], "__file__", None)
+            if file and Path(file).is_relative_to(folder):
+                del sys.modules[name]
 
 
 def load(what: str) -> tuple[Any, int | None]:
@@ -89,7 +116,6 @@ def imported(module: str) -> Any:
             sys.modules[held.__name__] = held
             spec.loader.exec_module(held)
             return held
-        sys.path.insert(0, "")  # a module in this folder
         return importlib.import_module(module)
     except FileNotFoundError:
         raise typer.BadParameter(f"{module} does not exist") from None

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import signal
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
@@ -12,7 +14,9 @@ import numpy as np
 
 import backpass
 from backpass.audit import Health, HealthCallback
-from backpass.cli.features import Features
+from backpass.cli.columns.column import Column
+from backpass.cli.features import Features, Row
+from backpass.cli.splitting import split
 from backpass.cli.targets import Target, listed, read_off
 from backpass.datasets.readers import Table
 from backpass.layers.layer import LAYERS
@@ -23,52 +27,65 @@ FEWEST_VALIDATION_ROWS = 10  # fewer say nothing: the last epoch is kept
 
 
 class Part:
-    """Some rows of the table: as they are, and as the network takes them."""
+    """Some rows of the table: as a picture shows them, and as the network takes them."""
 
-    def __init__(self, frame: Any, encoded: np.ndarray):
-        self.frame, self.encoded = frame, encoded
-        self.X: np.ndarray = np.empty((0, 0))
-        self.y: np.ndarray = np.empty(0)
+    def __init__(self, frame: Any, X: np.ndarray, y: np.ndarray, encoded: np.ndarray):
+        self.frame, self.X, self.y, self.encoded = frame, X, y, encoded
 
     def __len__(self) -> int:
         return len(self.frame)
 
 
 def prepare(
-    table: Table, wanted: str, task: str, test_size: float, seed: int
+    table: Table, wanted: str, task: str, test_size: float, seed: int, strict: bool = False
 ) -> tuple[Features, Target, dict[str, Part]]:
-    """Split the rows, learn from the training part what to do with the columns and the target, and do it to all."""
-    frame = table.frame
-    if wanted not in frame:
-        raise ValueError(f"{table.name} has no column {wanted!r}; it has {listed(frame.columns, most=30)}")
-    target = read_off(frame[wanted], task)
-    values = frame[wanted]
-    if target.classifies:
-        values = table.labels(wanted)
-        target = read_off(values, "classification")
-    encoded = target.encode(values)
+    """Split the rows, learn from the training part what to do with the columns and the target, and do it to all.
+
+    What was decided is added to the table's notes. Rows without a target are left out; ValueError if `strict`.
+    """
+    if wanted not in table.frame:
+        raise ValueError(f"{table.name} has no column {wanted!r}; it has {listed(table.frame.columns, most=30)}")
+    decimal = table.reading.decimal or "."
+    target, notes = read_off(Column(table.frame[wanted], table.row), task, decimal)
+    table.notes += notes
+    frame, row = with_target(table, target, wanted, strict)
+    encoded = target.encode(Column(frame[wanted], row))
     samples = frame.drop(columns=[wanted])
     learning, test = split(encoded, max(1, round(len(frame) * test_size)), target, seed)
-    train, held_out = Part(samples.iloc[learning], encoded[learning]), Part(samples.iloc[test], encoded[test])
-    features = Features.of(train.frame)
-    target.standardise(train.encoded)
-    train.X, train.y = features.fit(train.frame, seed), target.for_network(train.encoded)
-    held_out.X, held_out.y = features.transform(held_out.frame), target.for_network(held_out.encoded)
-    return features, target, {"train": train, "test": held_out}
-
-
-def split(encoded: np.ndarray, held_out: int, target: Target, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Rows to learn from and rows held out, every class in both where there are enough of it."""
-    from sklearn.model_selection import train_test_split
-
-    rows = len(encoded)
-    held_out = min(held_out, rows - 1)
-    counts = np.unique(encoded, return_counts=True)[1]
-    stratified = target.classifies and counts.min() >= 2 and len(counts) <= min(held_out, rows - held_out)
-    learning, other = train_test_split(
-        np.arange(rows), test_size=held_out, random_state=seed, stratify=encoded if stratified else None
+    features, X = Features.of(samples, learning, seed, decimal, row)
+    table.notes += features.notes
+    target.standardise(encoded[learning])
+    y = target.for_network(encoded)
+    samples = features.plane(samples)
+    return (
+        features,
+        target,
+        {
+            name: Part(samples.iloc[rows], X[rows], y[rows], encoded[rows])
+            for name, rows in (("train", learning), ("test", test))
+        },
     )
-    return learning, other
+
+
+def with_target(table: Table, target: Target, name: str, strict: bool) -> tuple[Any, Row]:
+    """The rows that have a target, and how they are called. ValueError if there are none; for any other if `strict`."""
+    column = Column(table.frame[name], table.row)
+    absent = target.absent(column)
+    if not absent.any():
+        return table.frame, table.row
+    first, count = table.row(int(absent.argmax())), int(absent.sum())
+    if strict or absent.all():
+        more = f" (and {count - 1} more)" if count > 1 else ""
+        raise ValueError(f"{name} has no value in {first}{more}; drop such rows, or leave --strict out")
+    table.notes.append(
+        f"{counted(count, 'row')} without {name} {'is' if count == 1 else 'are'} left out, the first: {first}"
+    )
+    kept = np.flatnonzero(~absent)
+    return table.frame.iloc[kept], lambda place: table.row(int(kept[place]))
+
+
+def counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def activations() -> dict[str, Any]:
@@ -99,42 +116,63 @@ def build(columns: int, target: Target, options: dict[str, Any]) -> backpass.Net
 
 
 class BestEpoch:
-    """Remembers the weights of the epoch with the least validation loss; without one, of the last epoch."""
+    """Remembers the weights of the epoch with the least validation loss; without one, the last weights are kept."""
 
     def __init__(self, network: backpass.Network):
         self.network = network
-        self.epoch, self.least, self.weights = 0, math.inf, network.parameters.copy()
+        self.epoch, self.least = 0, math.inf
+        self.weights: np.ndarray | None = None
 
     def on_epoch_end(self, epoch: int, figures: dict[str, float]) -> None:
-        loss = figures.get("validation_loss", -math.inf)
-        if loss < self.least or loss == -math.inf:
-            self.epoch, self.least = epoch, loss
-            self.weights[:] = self.network.parameters
+        if "validation_loss" not in figures:
+            self.epoch = epoch
+        elif figures["validation_loss"] < self.least:
+            self.epoch, self.least = epoch, figures["validation_loss"]
+            self.weights = self.network.parameters.copy()
 
     def restore(self) -> None:
-        self.network.parameters[:] = self.weights
+        if self.weights is not None:
+            self.network.parameters[:] = self.weights
 
 
 class Interrupt:
-    """Ctrl-C inside a `with`: the first ends training after its epoch, the second ends everything."""
+    """Ctrl-C inside a `with`: the first ends training after the present steps, the second ends everything.
+
+    Python calls a handler once for all signals that came while compiled code ran. A socket has a byte for each.
+    """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.times = 0
+
+    @property
+    def asked(self) -> bool:
+        return self.times > 0
 
     def __enter__(self) -> Interrupt:
+        self.sockets = self.reading, writing = socket.socketpair()
+        for each in self.sockets:
+            each.setblocking(False)
+        self.wakeup_before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
         self.before = signal.signal(signal.SIGINT, self.on_signal)
         return self
 
     def __exit__(self, *error: object) -> None:
         signal.signal(signal.SIGINT, self.before)
+        signal.set_wakeup_fd(self.wakeup_before)
+        for each in self.sockets:
+            each.close()
 
     def on_signal(self, number: int, frame: object) -> None:
-        if self.asked:
+        with suppress(BlockingIOError):  # a test calls this without a signal
+            self.times += self.reading.recv(64).count(number) - 1
+        self.times += 1
+        if self.times > 1:
             raise KeyboardInterrupt
-        self.asked = True
 
-    def on_epoch_end(self, epoch: int, figures: dict[str, float]) -> bool:
+    def on_epoch_end(self, *told: object) -> bool:
         return self.asked
+
+    on_progress = on_epoch_end  # within an epoch, too
 
 
 def learn(

@@ -1,7 +1,7 @@
 """A run folder: what one training leaves behind.
 
 model.safetensors     weights and configuration (Network.save)
-preprocessor.skops    the fitted preprocessor
+preprocessor.safetensors what was learnt of the columns
 history.csv           one row an epoch
 curves.png            the losses, epoch by epoch; regions.png where there are two numeric features
 run.json              data, options, versions, figures: a folder that holds it is whole
@@ -14,15 +14,22 @@ import math
 import os
 import reprlib
 import shutil
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from backpass.cli.columns.kinds import from_json
+from backpass.cli.columns.numbers import Boolean, Number
 from backpass.cli.features import Features
 from backpass.cli.targets import TASKS, Target
+from backpass.datasets.readers import Reading, Table, read
+from backpass.files.model import layer_names
 from backpass.network import Network
 
-MODEL, PREPROCESSOR, RUN = "model.safetensors", "preprocessor.skops", "run.json"
+MODEL, PREPROCESSOR, RUN = "model.safetensors", "preprocessor.safetensors", "run.json"
 HISTORY, CURVES, REGIONS = "history.csv", "curves.png", "regions.png"
 ALL = (MODEL, PREPROCESSOR, HISTORY, CURVES, REGIONS, RUN)  # run.json last: it says that the others are there
 KEYS = ("data", "options", "versions", "figures")  # what run.json holds
@@ -41,8 +48,17 @@ def is_run(path: Path) -> bool:
 class RunFolder:
     """A trained network, with what leads into it and out of it."""
 
-    def __init__(self, path: Path, network: Network, features: Features, target: Target, record: dict[str, Any]):
+    def __init__(
+        self,
+        path: Path,
+        network: Network,
+        features: Features,
+        target: Target,
+        record: dict[str, Any],
+        reading: Reading = Reading(),  # noqa: B008  it is frozen
+    ):
         self.path, self.network, self.features, self.target, self.record = path, network, features, target, record
+        self.reading = reading
 
     @classmethod
     def load(cls, path: str | Path) -> RunFolder:
@@ -54,21 +70,50 @@ class RunFolder:
         try:
             record = read_record(path / RUN)
             data = record["data"]
-            features, target = Features(data["features"], data["numbers"]), Target(**data["target"])
+            refuse_older(path, data)
+            target = Target(**data["target"])
             refuse_odd(record, target)
+            features = Features(data["features"], [from_json(kind) for kind in data["kinds"]])
+            reading = Reading.from_dict(data["reading"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path / RUN} is not what backpass train writes: {error!r}") from None
         network = Network.load(path / MODEL)
         outputs = len(target.classes) if target.classifies else 1
         if network.widths[-1] != outputs or network.loss.classifies != target.classifies:
             raise ValueError(f"{path / MODEL} does not fit {RUN}: it has {network.widths[-1]} outputs for {outputs}")
-        return cls(path, network, features, target, record)
+        refuse_infinite(path / MODEL, network)
+        features.load(path / PREPROCESSOR)
+        if network.widths[0] != len(features.mean):
+            raise ValueError(
+                f"{path / MODEL} does not fit {RUN}: it takes {network.widths[0]} inputs for {len(features.mean)}"
+            )
+        return cls(path, network, features, target, record, reading)
 
-    def load_features(self) -> None:
-        """Read the preprocessor too, which takes a second."""
-        self.features.load(self.path / PREPROCESSOR)
-        if getattr(self.features.pipeline, "n_features_in_", None) != len(self.features.columns):
-            raise ValueError(f"{self.path / PREPROCESSOR} does not fit {RUN}: its columns are others")
+    def read(self, data: str | Path | Sequence[str], asked: Reading = Reading()) -> Table:  # noqa: B008
+        """A table, read as the run's was, where nothing else is asked for."""
+        return read(data, asked, as_before=self.reading)
+
+    def decimal_of(self, table: Table) -> str | None:
+        """The mark before the decimals in a table, where it is another one than in the run's."""
+        return None if table.reading.decimal == self.reading.decimal else table.reading.decimal
+
+
+def refuse_infinite(path: Path, network: Network) -> None:
+    """ValueError for weights, or running statistics, that are no finite numbers."""
+    for name, layer in zip(layer_names(network.layers), network.layers, strict=True):
+        for held in (*layer.parameter_shapes(), *layer.state_names):
+            if not np.isfinite(getattr(layer, held)).all():
+                raise ValueError(f"{path} is refused: {name}.{held} holds numbers that are not finite")
+
+
+def refuse_older(path: Path, data: dict[str, Any]) -> None:
+    """ValueError for a run whose preprocessor a later backpass does not read."""
+    if "kinds" not in data and "numbers" in data:
+        raise OldRun(f"{path} was made by an older backpass, whose preprocessor this one does not read; train again")
+
+
+class OldRun(OSError):
+    """A run folder of an older format: told as it is."""
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -93,15 +138,17 @@ def refuse_odd(record: dict[str, Any], target: Target) -> None:
     data, figures, number = record["data"], record["figures"], (int, float)
     hold(data, str, "source")
     hold(data, int, "rows")
-    hold(data, list, "features", "numbers")
+    hold(data, list, "features", "kinds")
+    hold(data, dict, "reading")
     features = data["features"]
     if not features or any(not isinstance(name, str) for name in features) or len(set(features)) < len(features):
         raise TypeError(f"features are {reprlib.repr(data['features'])}")
-    if data["numbers"] != [name for name in data["features"] if name in data["numbers"]]:
-        raise TypeError(f"numbers are {reprlib.repr(data['numbers'])}")
     held = vars(target)
     hold(held, str, "name", "task")
     hold(held, list, "classes")
+    hold(data["target"], (dict, type(None)), "kind")
+    if target.kind is not None and not isinstance(from_json(target.kind), Number | Boolean):
+        raise TypeError(f"target is read as {reprlib.repr(target.kind)}")
     hold(held, number, "mean", "scale")
     if target.task not in TASKS[1:] or any(not isinstance(label, (str, *number)) for label in target.classes):
         raise TypeError(f"target is {reprlib.repr(held)}")

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from backpass import checks
+from backpass.cli.columns.column import Column, means_missing, plain
+from backpass.cli.columns.kinds import from_json
+from backpass.cli.columns.numbers import LARGEST, Boolean, Number
+from backpass.cli.columns.words import Lookup
 
-if TYPE_CHECKING:
-    from pandas import Series
-
-LARGEST = float(np.finfo(np.float32).max)
 TASKS = ("auto", "classification", "regression")
+LARGEST_TARGET = float(np.finfo(np.float64).max)  # it is standardised before a network sees it
 MOST_CLASSES = 20  # more different whole numbers than this are read as quantities
+FEW_LABELS = 10  # so many different texts are classes, however few the rows
 
 
 @dataclass
@@ -30,6 +31,8 @@ class Target:
         The labels as they stand in the data, in the order of the network's outputs.
     mean, scale : float
         Of a regression's training part; (value - mean) / scale is what the network sees.
+    kind : dict, optional
+        How a number or a truth is read; without one, values are words, and only an empty field holds none.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Target:
     classes: list[Any] = field(default_factory=list)
     mean: float = 0.0
     scale: float = 1.0
+    kind: dict[str, Any] | None = None
 
     @property
     def classifies(self) -> bool:
@@ -59,23 +63,32 @@ class Target:
                     f"{self.name} goes from {numbers.min():g} to {numbers.max():g}, which cannot be standardised"
                 )
 
-    def encode(self, values: Series) -> np.ndarray:
+    def absent(self, column: Column) -> np.ndarray:
+        """(N,) bool: the rows without a value. NA and None are words like others where the classes are words."""
+        if column.held != "text":
+            return column.missing
+        marks = self.kind.get("marks", []) if self.kind else []
+        nothing = (lambda text: means_missing(text) or text in marks) if self.kind else (lambda text: not text)
+        return column.each(nothing, bool, True)
+
+    def encode(self, column: Column, decimal: str | None = None) -> np.ndarray:
         """Class indices (N,), or numbers (N,) as they are. ValueError naming the first value that does not fit."""
-        refuse_missing(values)
         if not self.classifies:
-            return numbers_of(values)
-        indices = {label: index for index, label in enumerate(self.classes)}
-        # what a file makes of a label depends on its neighbours: 1 beside a is text, alone it is a number
-        texts = {str(label): index for label, index in indices.items()}
-        codes, found = values.factorize()
+            return self._number().parse(column, decimal, LARGEST_TARGET)
+        find = Lookup(self.classes)
+        codes, found = column.values.factorize()
         labels = [plain(value) for value in found]
-        classes = np.array([indices.get(label, texts.get(str(label), -1)) for label in labels], np.int64)
-        encoded = classes[codes]
+        encoded = np.array([find(str(label).strip()) for label in labels], np.int64)[codes]
         if (encoded < 0).any():
-            row = int(encoded.argmin())
-            label = labels[codes[row]]
-            raise ValueError(f"{self.name} holds {label!r} in row {row}; the classes are {listed(self.classes)}")
+            place = int((encoded < 0).argmax())
+            label = labels[codes[place]]
+            expected = f"the classes are {listed(self.classes)}"
+            raise ValueError(f"{self.name} holds {label!r} in {column.row(place)}; {expected}")
         return encoded
+
+    def _number(self) -> Number:
+        kind = from_json(self.kind) if self.kind else Number()
+        return kind if isinstance(kind, Number) else Number()
 
     def for_network(self, encoded: np.ndarray) -> np.ndarray:
         if self.classifies:
@@ -98,63 +111,75 @@ class Target:
         return asdict(self)
 
 
-def read_off(values: Series, task: str = "auto") -> Target:
-    """What a target column asks for. ValueError if nothing can be learnt from it."""
-    name = str(values.name)
-    refuse_missing(values)
-    if values.dtype.kind in "mMc":
-        raise TypeError(f"{name} holds {values.dtype} values; numbers or labels can be predicted")
+def read_off(column: Column, task: str = "auto", decimal: str = ".") -> tuple[Target, list[str]]:
+    """What a target column asks for, and what was decided in words. ValueError if nothing can be learnt from it."""
+    name = column.name
+    if column.held in ("date", "duration"):
+        raise TypeError(f"{name} holds {column.values.dtype} values; numbers or labels can be predicted")
+    number, truth = Number.learn(column, decimal, LARGEST_TARGET), Boolean.learn(column, decimal)
+    kind = (number or truth or (None,))[0]
+    target = Target(name, task, kind=kind.as_json() if kind else None)
+    there = ~target.absent(column)
+    if not there.any():
+        raise ValueError(f"{name} has no value in any row; there is nothing to learn")
     if task == "auto":
-        task = "classification" if looks_like_classes(values) else "regression"
-    if task == "regression":
-        numbers = numbers_of(values)
-        if (numbers == numbers[0]).all():
-            raise ValueError(f"{name} is {numbers[0]:g} in every row; there is nothing to learn")
-        return Target(name, task)
-    found = {plain(value) for value in values.unique()}
-    classes = sorted(found, key=lambda label: (isinstance(label, str), label))  # numbers before strings
-    if len(classes) < 2:
-        raise ValueError(f"{name} is {classes[0]!r} in every row; at least two classes are needed")
-    return Target(name, task, classes)
+        target.task = "classification" if truth or not number or few(number[1][there]) else "regression"
+    if target.classifies:
+        return classes_of(target, column, there, task)
+    numbers = number[1][there] if number else Number(decimal).parse(column, None, LARGEST_TARGET)[there]
+    if (numbers == numbers[0]).all():
+        raise ValueError(f"{name} is {numbers[0]:g} in every row; there is nothing to learn")
+    return target, list(number[0].notes if number else ())
 
 
-def looks_like_classes(values: Series) -> bool:
-    """Strings, categories, yes and no; and whole numbers, if few different ones come again and again."""
-    if values.dtype.kind not in "iuf":
-        return True
-    different = values.unique()
-    return bool((different % 1 == 0).all()) and len(different) <= max(2, min(MOST_CLASSES, len(values) // 2))
+def few(numbers: np.ndarray) -> bool:
+    """Whole numbers, if few different ones come again and again, are classes."""
+    different = np.unique(numbers)
+    return bool((different % 1 == 0).all()) and len(different) <= max(2, min(MOST_CLASSES, len(numbers) // 2))
 
 
-def plain(value: Any) -> Any:
-    """A label as JSON has it: bool, int, float or str."""
-    if isinstance(value, bool | np.bool_):
-        return bool(value)
-    if isinstance(value, int | np.integer):
-        return int(value)
-    if isinstance(value, float | np.floating):
-        return float(value)
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+def classes_of(target: Target, column: Column, there: np.ndarray, task: str) -> tuple[Target, list[str]]:
+    """The labels as they are written, numbers in their order and before words."""
+    name, values, notes = target.name, column.values[there], []
+    labels = [plain(value) for value in values.unique()]
+    if column.held == "text":
+        labels = [label.strip() for label in labels]
+        as_numbers = [number_as_written(label) for label in labels]
+        # 007 is a name, 7 a number; one name among them makes all of them names
+        if None not in as_numbers:
+            labels = as_numbers
+    if len(labels) < 2:
+        raise ValueError(f"{name} is {labels[0]!r} in every row; at least two classes are needed")
+    if task == "auto" and target.kind is None and len(labels) > max(FEW_LABELS, len(values) // 2):
+        example = column.told(int(there.argmax()))
+        what = f"{len(labels)} different texts in {len(values)} rows, such as {example}"
+        raise ValueError(f"{name} holds {what}; write numbers, or say --task classification")
+    target.classes = sorted(labels, key=in_order)
+    if target.kind is None:
+        words = [label for label in target.classes if isinstance(label, str) and means_missing(label)]
+        for word in words:
+            rows = int((values == word).sum())
+            notes.append(f"{name}: {word!r} is a label like others ({rows} rows); only an empty field holds none")
+    return target, notes
 
 
-def numbers_of(values: Series) -> np.ndarray:
-    """(N,) float64, finite."""
-    import pandas
-
-    numbers = pandas.to_numeric(values.astype(object), errors="coerce").to_numpy(np.float64)
-    if (bad := np.isnan(numbers)).any():
-        row = int(bad.argmax())
-        raise ValueError(f"{values.name} holds {plain(values.iloc[row])!r} in row {row}; a regression needs numbers")
-    return checks.finite(numbers, str(values.name))
+def in_order(label: Any) -> tuple[bool, float, str]:
+    try:
+        return False, float(label), str(label)
+    except ValueError:
+        return True, 0.0, label
 
 
-def refuse_missing(values: Series) -> None:
-    missing = values.isna().to_numpy()
-    if missing.any():
-        more = f" (and {missing.sum() - 1} more)" if missing.sum() > 1 else ""
-        raise ValueError(f"{values.name} has no value in row {int(missing.argmax())}{more}; drop such rows")
-    if values.dtype.kind == "f":
-        checks.finite(values.to_numpy(np.float64), str(values.name))
+def number_as_written(text: str) -> int | float | None:
+    """The number that is written just so: 7 and 1.5, but not 007, +1 or 1.50."""
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        if str(number) == text and np.isfinite(number):
+            return number
+    return None
 
 
 def listed(names: Any, most: int = 10) -> str:

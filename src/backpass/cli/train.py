@@ -14,19 +14,21 @@ from typing import Any
 import typer
 from rich.console import Console
 from rich.table import Table as Grid
+from rich.text import Text
 
 import backpass
 from backpass.cli import run_folder
 from backpass.cli.features import Features
 from backpass.cli.learning import Interrupt, Part, activations, learn, prepare
+from backpass.cli.reading_options import Data, Decimal, Encoding, Separator, asked, source_of
 from backpass.cli.run_folder import NewRunFolder, RunFolder
 from backpass.cli.targets import TASKS, Target, listed
-from backpass.datasets.builtin import BUILTIN
 from backpass.datasets.readers import read
 from backpass.optimizers.optimizer import OPTIMIZERS
 
 MOST_EPOCHS = 10**9  # each leaves a row in the history
 MOST_REMARKS = 5
+MOST_NOTES = 10
 
 
 def widths_of(hidden: str) -> list[int]:
@@ -70,7 +72,7 @@ def names(choices: Any) -> str:
 
 
 def train(
-    data: str = typer.Argument(help=f"One of {', '.join(BUILTIN)}; or a .csv, .parquet or .npz (X, y) file."),
+    data: Data,
     target: str = typer.Option("", help="Column to predict. Built-in data and .npz files know theirs."),
     task: str = typer.Option("auto", callback=one_of(TASKS), help=names(TASKS)),
     hidden: str = typer.Option("64,64", help="Widths of the hidden layers; an empty string for none."),
@@ -83,14 +85,17 @@ def train(
     optimizer: str = typer.Option("adam", callback=one_of(BY_BATCHES), help=names(BY_BATCHES)),
     test_size: float = typer.Option(0.2, callback=share, help="Share of the rows held out for the test figures."),
     seed: int = typer.Option(0, min=0, max=2**32 - 1, help="The same seed gives the same model, to the bit."),
+    strict: bool = typer.Option(False, "--strict", help="Refuse rows without a target, which are left out otherwise."),
+    separator: Separator = "",
+    decimal: Decimal = "",
+    encoding: Encoding = "",
     threads: int | None = typer.Option(None, min=1, help="Most threads to use. As many as help, if not given."),
     out: str = typer.Option("", help="The run folder. A new one in runs/, if not given."),
 ) -> None:
     """Train a network on a table, and leave a run folder.
 
     Classification or regression is read off the target. A fifth of the training part only chooses the epoch that is
-    kept. A regression's loss is of the standardised target. Ctrl-C ends training after the current epoch and keeps what
-    was learnt.
+    kept. A regression's loss is of the standardised target. Ctrl-C ends training at once and keeps what was learnt.
     """
     options: dict[str, Any] = {
         "task": task,
@@ -104,59 +109,69 @@ def train(
         "seed": seed,
         "threads": threads,
     }
-    table = read(data)
+    table = read(data, asked(separator, decimal, encoding))
     wanted = target or table.target
     if not wanted:
         columns = listed(table.frame.columns, most=30)
         raise typer.BadParameter(f"name the column to predict: {columns}", param_hint="--target")
     if not table.named and wanted != table.target:
         raise typer.BadParameter(f"an .npz file's target is {table.target}, not {wanted}", param_hint="--target")
-    features, kind, parts = prepare(table, wanted, task, test_size, seed)
-    for note in table.notes:
+    features, kind, parts = prepare(table, wanted, task, test_size, seed, strict)
+    if str(table.reading):
+        typer.echo(f"{table.name} was read with {table.reading}")
+    for note in noted(table.notes):
         typer.echo(note)
     typer.echo(inferred(kind, features))
     try:
         with Interrupt() as interrupt, NewRunFolder(Path(out) if out else None, table.name) as folder:
             with ProgressBar(interrupt) as bar:
                 network, history, kept, found = learn(parts["train"], kind, options, [interrupt, bar])
-            run = RunFolder(Path(), network, features, kind, {})
-            run.record = record(data, run, parts, options, history, kept)
+            run = RunFolder(Path(), network, features, kind, {}, table.reading)
+            run.record = record(source_of(data), run, parts, options, history, kept)
             fill(folder, run, parts, history, kept, f"{table.name}: {kind.name}")
             run.path = folder.finish()
     except KeyboardInterrupt:
         typer.echo("backpass: interrupted; nothing is kept", err=True)
         raise typer.Exit(1) from None
     if history.stopped:
-        typer.echo(f"Ctrl-C: stopped after epoch {history.epochs} of {epochs}; what was learnt is kept")
+        when = f"after epoch {history.epochs}" if history.epochs else "within epoch 1"
+        typer.echo(f"Ctrl-C: stopped {when} of {epochs}; what was learnt is kept")
     if kept < history.epochs:
         typer.echo(f"epoch {kept} of {history.epochs} is kept: it did best on the validation part")
     Console(highlight=False).print(figures_table(run.record["figures"], kind))
     for line in found.lines()[:MOST_REMARKS]:
         typer.echo(f"health: {line}")
-    typer.echo(f"{run.path} holds the run; next: backpass predict {quoted(run.path)} {quoted(data)} -o predictions.csv")
+    following = f"backpass predict {quoted(run.path)} {' '.join(map(quoted, data))} -o predictions.csv"
+    typer.echo(f"{run.path} holds the run; next: {following}")
 
 
 def inferred(target: Target, features: Features) -> str:
     """What the table was taken for, in one line."""
     what = f", {len(target.classes)} classes" if target.classifies else ""
-    numbers, others = len(features.numbers), len(features.others)
-    return f"{target.task} of {target.name}{what}; columns: {numbers} as numbers, {others} as text or dates"
+    return f"{target.task} of {target.name}{what}; columns: {features.summary()}"
+
+
+def noted(notes: list[str]) -> list[str]:
+    """The first notes; how many more there are."""
+    more = [f"and {len(notes) - MOST_NOTES} more such lines"] if len(notes) > MOST_NOTES + 1 else []
+    return notes[: MOST_NOTES + (not more)] + more
 
 
 def record(
-    data: str, run: RunFolder, parts: dict[str, Part], options: dict[str, Any], history: backpass.History, kept: int
+    source: str, run: RunFolder, parts: dict[str, Part], options: dict[str, Any], history: backpass.History, kept: int
 ) -> dict[str, Any]:
     """What run.json holds."""
     figures: dict[str, Any] = {
         name: {"rows": len(part), **run.network.evaluate(part.X, part.y)} for name, part in parts.items()
     }
-    packages = ("numpy", "scipy", "numba", "scikit-learn", "pandas", "skrub", "skops", "safetensors")
+    packages = ("numpy", "scipy", "numba", "scikit-learn", "pandas", "safetensors")
     return {
         "data": {
-            "source": data if data in BUILTIN else str(Path(data).absolute()),
+            "source": source,
+            "reading": run.reading.to_dict(),
             "rows": sum(len(part) for part in parts.values()),
             "features": run.features.columns,
-            "numbers": run.features.numbers,
+            "kinds": [kind.as_json() for kind in run.features.kinds],
             "target": run.target.as_json(),
         },
         "options": options,
@@ -178,9 +193,10 @@ def fill(
     run.network.save(folder / run_folder.MODEL)
     (folder / run_folder.PREPROCESSOR).write_bytes(run.features.dumps())
     (folder / run_folder.HISTORY).write_text(csv_text(history.rows()), encoding="utf-8")
-    with pictures.or_a_line(folder / run_folder.CURVES):
-        pictures.curves(folder / run_folder.CURVES, history.rows(), kept, title)
-    if len(run.features.columns) == 2 and not run.features.others:
+    if history.epochs:
+        with pictures.or_a_line(folder / run_folder.CURVES):
+            pictures.curves(folder / run_folder.CURVES, history.rows(), kept, title)
+    if len(run.features.columns) == 2 and run.features.plain:
         with pictures.or_a_line(folder / run_folder.REGIONS):
             pictures.regions(folder / run_folder.REGIONS, run, parts, title)
     text = json.dumps(run.record, indent=2, ensure_ascii=False)
@@ -189,7 +205,7 @@ def fill(
 
 def csv_text(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["epoch", "loss"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
@@ -203,7 +219,7 @@ def figures_table(figures: dict[str, Any], target: Target) -> Grid:
         grid.add_column(heading, justify="right")
     for name, part in figures.items():
         if isinstance(part, dict):
-            grid.add_row(name, str(part["rows"]), f"{part['loss']:.4f}", f"{part[target.figure]:.4f}")
+            grid.add_row(Text(name), str(part["rows"]), f"{part['loss']:.4f}", f"{part[target.figure]:.4f}")
     return grid
 
 

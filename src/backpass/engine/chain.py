@@ -16,6 +16,11 @@ SMALLEST_BLOCK, LARGEST_BLOCK = 64, 256
 WORTH_A_THREAD = 250_000  # multiplications: about 5 us, where handing them to another thread and back takes 2
 ROWS_OF_TWO = 32  # smaller pieces lose more than a thread brings: weights and gradients cross from core to core
 ROWS_OF_MANY = 256
+# Where a step takes many milliseconds, a thread that has half a core is worth having, if the pieces are so small that
+# the other need not wait long for the last one: beside a busy process 20-512-512-512-1 with 1,024 rows takes 56 ms a
+# step in 8 pieces, and 61 in 4. On a quiet machine 8 cost it 1 %; pieces of 64 rows cost 10 to 19 %, and a net of a
+# quarter of the work 2 to 8 %.
+HEAVY, HEAVY_PARTITIONS, ROWS_OF_HEAVY = 250_000, 8, 128
 # Parameters of a slice: Adam takes 1 us for them, in float64 3; sharing out takes 2. With 32,768, so that most nets
 # were one slice, 8-208-208-1 with 256 rows took 610 us a step against 492, 50-128-128-2 240 against 225.
 SLICE, MOST_SLICES = 2048, 16
@@ -87,7 +92,10 @@ class Chain:
         worth, short = (WORTH_STAGES, rows) if large else (WORTH_A_THREAD, rows // ROWS_OF_TWO)
         # Each partition clears and adds up gradients of its own, but for large weights, which costs about as much as 7
         # rows do: more than two only where they are long.
-        most = min(work // worth, max(2, rows // ROWS_OF_MANY), short, MOST_PARTITIONS)
+        many = max(2, rows // ROWS_OF_MANY)
+        if self.multiplications >= HEAVY:
+            many = max(many, min(HEAVY_PARTITIONS, rows // ROWS_OF_HEAVY))
+        most = min(work // worth, many, short, MOST_PARTITIONS)
         return 1 << max(0, most.bit_length() - 1)
 
     @property

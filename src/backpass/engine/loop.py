@@ -110,7 +110,10 @@ from backpass.engine.shuffling import shuffle
     STALLS,  # how often in a row one of them was waited for too long
     HAS_TARGETS,  # 1: `run_on` is given targets behind X
     HAS_OUTPUT,  # 1: and last an array for the output
-) = range(62)
+    MOST_CYCLES,  # return to Python after so many of the processor's clock, or 0: at LAST_STEP only
+    CYCLES,  # how many the last run took
+    STALLED,  # how often a helper was waited for too long, in all
+) = range(65)
 # Words that threads share lie a cache line apart.
 CLAIM, DONE, STOP = 80, 96, 112
 PLAN_WORDS = 128
@@ -134,8 +137,9 @@ STAGE_WORDS = 3  # WALK or MULTIPLY, FROM, TO
 PIECE_BITS = 16
 PIECE_MASK = (1 << PIECE_BITS) - 1
 SPINS = 2000  # about 50 us of waiting before a thread gives its core away
-# The processor's clock counts about 2.5 a nanosecond: 0.2 ms, 4 ms (at most 64 times that), 40 ms.
-STALL_CYCLES, SOLO_CYCLES, MOST_STALLS, AGAIN_CYCLES = 500_000, 10_000_000, 6, 100_000_000
+# The processor's clock counts about 2.5 a nanosecond: 50 us, 0.2 ms, 4 ms, 40 ms.
+SPIN_CYCLES, STALL_CYCLES, SOLO_CYCLES, AGAIN_CYCLES = 125_000, 500_000, 10_000_000, 100_000_000
+MOST_STALLS = 6  # that double the time of working alone
 
 
 @helper
@@ -308,18 +312,20 @@ def share_out(plan, address):  # type: ignore[no-untyped-def]
             give_order(plan, 0, begin)
             own += 1
     ready = atomics.cycles()
-    patience = 2 * (ready - begun) + STALL_CYCLES
-    stalled = False
+    waited = 0
     while atomics.load(done) + own < plan[PIECES]:
-        atomics.pause()
-        stalled = atomics.cycles() - ready > patience
-        if stalled:
+        if waited < SPIN_CYCLES:
+            atomics.pause()
+        else:  # maybe this very core is what the helper waits for
             atomics.sleep(1)
-    if stalled:  # its core was taken away: work alone for a while, twice as long if that happened just before
-        now = atomics.cycles()
-        just_before = now - plan[SOLO_UNTIL] < AGAIN_CYCLES
+        waited = atomics.cycles() - ready
+    if waited > 2 * (ready - begun) + STALL_CYCLES:
+        # Its core was taken away: work alone for so long that waiting costs a ninth at most, and twice as long for
+        # each time that it happened just before.
+        just_before = begun - plan[SOLO_UNTIL] < AGAIN_CYCLES
         plan[STALLS] = min(plan[STALLS] + 1, MOST_STALLS) if just_before else 0
-        plan[SOLO_UNTIL] = now + (SOLO_CYCLES << plan[STALLS])
+        plan[STALLED] += 1
+        plan[SOLO_UNTIL] = ready + waited + (max(SOLO_CYCLES, 8 * waited) << plan[STALLS])
 
 
 @raw_kernel
@@ -383,7 +389,10 @@ def finish_step(plan):  # type: ignore[no-untyped-def]
 
 @helper
 def train(plan):  # type: ignore[no-untyped-def]
-    while plan[STEP] < plan[LAST_STEP]:
+    """Steps up to LAST_STEP, or until the clock says that it is time for a look at Python, whatever a step takes."""
+    begun = atomics.cycles()
+    plan[CYCLES] = 0
+    while plan[STEP] < plan[LAST_STEP] and (plan[MOST_CYCLES] == 0 or plan[CYCLES] < plan[MOST_CYCLES]):
         epoch = plan[STEP] // plan[STEPS_PER_EPOCH]
         position = plan[STEP] - epoch * plan[STEPS_PER_EPOCH]
         if plan[SHUFFLE] != 0 and position == 0:
@@ -403,6 +412,7 @@ def train(plan):  # type: ignore[no-untyped-def]
         if plan[STATUS] != FINE:
             return
         plan[STEP] += 1
+        plan[CYCLES] = atomics.cycles() - begun
 
 
 @helper
@@ -418,9 +428,10 @@ def help_out(plan, address, worker):  # type: ignore[no-untyped-def]
             if idle < SPINS:
                 atomics.pause()
             else:
-                # of longer naps a virtual core wakes up too late: table, 230 us a step, took 410. Where nobody asks for
-                # help, waking up so often took a sixth of the cores from two fits in two threads
-                atomics.sleep(50 if plan[HELPERS] > 0 else 500)
+                # Of longer naps a virtual core wakes up too late: table, 230 us a step, took 410. Where no help is
+                # asked for, waking up so often took a sixth of the cores from two fits in two threads.
+                asked_for = plan[HELPERS] > 0 and atomics.cycles() >= plan[SOLO_UNTIL]
+                atomics.sleep(50 if asked_for else 500)
         elif atomics.exchange_if(claim, word, word - (1 << PIECE_BITS)):
             give_order(plan, worker, end - 1)
             atomics.add(done, 1)

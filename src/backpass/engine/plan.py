@@ -259,6 +259,8 @@ class Plan:
             forward = loss.labels_forward_kernel if chain.labels else loss.forward_kernel
             add(forward, loss, inputs=predictions, y_pred=predictions, output=output, **targets, **losses)
 
+        if kind not in BACKWARD:  # what they are asked for
+            add(refuse_infinite_kernel, None, inputs=Place(0, 0, widths[-1], loop.OUTPUT))
         if kind in BACKWARD:
             # Two buffers take turns: what a layer gets from the right, and what it hands to the left.
             turns = [self.buffer((block, max(widths)), dtype) for _ in range(2)]

@@ -91,9 +91,10 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=lambda: fits.forget() if fits.before else fits.__init__())  # type: ignore[misc]
 
 
-VERDICT_SECONDS, TRIAL_SECONDS = 0.05, 0.006  # of steps that are judged together
+VERDICT_SECONDS, TRIAL_SECONDS = 0.05, 0.02  # of steps that are judged together
 FIRST_TRIAL, LAST_TRIAL = 8, 128  # verdicts between two trials, at first and at most
 SLOWER = 1.3  # than before, twice: high time for a trial
+STALL_COUNTS = 4  # as many verdicts: where helpers lose their core, a trial comes soon
 
 
 class Quicker:
@@ -108,15 +109,16 @@ class Quicker:
         self.helped, self.trying = True, False  # how steps are made now, and whether that is a trial
         self.interval = self.left = FIRST_TRIAL
         self.usual = self.last = math.inf  # seconds a sample of the way that is in use: the better of two verdicts
-        self.seconds, self.samples = 0.0, 0  # since the last verdict
+        self.seconds, self.samples, self.stalls = 0.0, 0, 0  # since the last verdict
 
-    def note(self, seconds: float, samples: int) -> None:
-        """Told how long so many samples took."""
+    def note(self, seconds: float, samples: int, stalls: int = 0) -> None:
+        """Told how long so many samples took, and how often a helper was waited for too long."""
         self.seconds, self.samples = self.seconds + seconds, self.samples + samples
+        self.stalls += stalls
         if self.seconds < (TRIAL_SECONDS if self.trying else VERDICT_SECONDS):
             return
-        took = self.seconds / self.samples
-        self.seconds, self.samples = 0.0, 0
+        took, stalled = self.seconds / self.samples, self.stalls > 0
+        self.seconds, self.samples, self.stalls = 0.0, 0, 0
         if self.trying:
             won = took < self.usual
             self.trying = False
@@ -127,7 +129,7 @@ class Quicker:
                 self.helped = not self.helped
         else:
             better, self.last = min(took, self.last), took
-            self.left -= 1
+            self.left -= STALL_COUNTS if stalled else 1
             if self.left <= 0 or better > SLOWER * self.usual:
                 self.trying, self.helped = True, not self.helped
             self.usual = better

@@ -10,7 +10,7 @@ import sklearn.neural_network
 from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.preprocessing import LabelBinarizer
-from sklearn.utils import compute_sample_weight
+from sklearn.utils import assert_all_finite, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_consistent_length, validate_data
@@ -79,16 +79,27 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
     def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> MLPClassifier:
         if incremental and isinstance(self.class_weight, str):
             raise ValueError("class_weight='balanced' needs all of y; for partial_fit pass a dict of class: weight")
-        sample_weight = self._weighed(y, sample_weight)
         return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
 
     def _weighed(self, y: Any, sample_weight: Any) -> Any:
         if self.class_weight is None:
             return sample_weight
-        if np.ndim(sample_weight) > 0:
-            check_consistent_length(y, sample_weight)
-        by_class = compute_sample_weight(self.class_weight, y)
+        class_weight = self.class_weight
+        if isinstance(class_weight, dict) and np.ndim(y) == 1:
+            class_weight = self._of_every_class(class_weight, self.classes_)
+        elif isinstance(class_weight, list) and len(class_weight) == (columns := np.shape(y)[-1]):
+            of_each = self.classes_ if self._several else [np.arange(2)] * columns
+            class_weight = [self._of_every_class(*each) for each in zip(class_weight, of_each, strict=True)]
+        by_class = compute_sample_weight(class_weight, y)
         return by_class if sample_weight is None else by_class * np.asarray(sample_weight)
+
+    @staticmethod
+    def _of_every_class(weights: dict[Any, float], classes: np.ndarray) -> dict[Any, float]:
+        """One for each class, 1 where none is given, so that a batch may lack a class that has one."""
+        unknown = [label for label in weights if label not in classes.tolist()]
+        if unknown:
+            raise ValueError(f"class_weight names {unknown[0]!r}; the classes are {classes.tolist()}")
+        return dict.fromkeys(classes.tolist(), 1.0) | weights
 
     @available_if(lambda model: model._check_solver())
     @_fit_context(prefer_skip_nested_validation=True)
@@ -113,6 +124,7 @@ class MLPClassifier(CompiledMLP, sklearn.neural_network.MLPClassifier):
         """
         if isinstance(classes, np.ndarray) and classes.shape[1:] == (1,):
             classes = classes[:, 0]
+        assert_all_finite(y if issparse(y) else np.asarray(y), input_name="y")
         several = isinstance(classes, list | tuple | np.ndarray) and len(classes) > 0 and np.ndim(classes[0]) == 1
         first = not hasattr(self, "classes_")
         if several and first:

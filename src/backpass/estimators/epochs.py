@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from threading import Event
 from typing import Any
@@ -22,6 +23,7 @@ from backpass.optimizers.optimizer import Optimizer
 from backpass.stepping import CompiledSteps, Steps, WalkedSteps, remedy
 
 DENSE_BYTES = 256 * 1024 * 1024  # up to here a sparse X is made dense at once, beyond it block by block
+TOGETHER_SECONDS = 0.1  # that all members are trained until they are as far as each other: Ctrl-C loses no more
 MOST_ORDERED = 65_536  # samples of all epochs that are made at once: more would not be noticed
 
 
@@ -80,7 +82,7 @@ class Epochs(Steps):
     that a network with parts without kernels is trained on.
     """
 
-    ended = False  # another thread's word that nobody wants more steps
+    ended = False  # another thread's word that no more steps are wanted
 
     def __init__(
         self,
@@ -226,6 +228,7 @@ class Together:
 
     def __init__(self, members: Sequence[Epochs], order: Order, threads: int):
         self.members, self.order = members, order
+        self.at_once = 1  # epochs of all members
         self.threads = min(threads, len(members)) if members[0].network.compiled else 1  # others may not be thread-safe
 
     def __enter__(self) -> Together:
@@ -245,12 +248,14 @@ class Together:
 
     def run(self, generator: np.random.RandomState, most: float = 1) -> Iterator[float]:
         """Make one epoch of all, or as many as that at once; yields the mean loss of each."""
-        epochs = int(min(most, self.order.most))
+        alone = len(self.members) == 1
+        epochs = int(min(most, self.order.most, np.inf if alone else self.at_once))
         self.order.draw(generator, epochs)
-        if len(self.members) == 1:
+        if alone:
             yield from self.members[0].run(0, epochs)
             return
-        losses = np.empty((len(self.members), epochs))
+        start = time.perf_counter()
+        losses = np.full((len(self.members), epochs), np.nan)  # until they are known
         begun = [Event() for _ in self.members]
 
         def make(part: list[tuple[int, int, int]]) -> None:
@@ -258,27 +263,35 @@ class Together:
                 try:
                     if first:
                         begun[member].wait()
-                    losses[member, first:end] = list(self.members[member].run(first, end))
+                    for epoch, loss in enumerate(self.members[member].run(first, end), first):
+                        losses[member, epoch] = loss
                 finally:
                     begun[member].set()
 
-        parts = shares(len(self.members), epochs, self.threads)
-        if self.threads == 1:
-            make(parts[0])
-        else:
-            made = [self.pool.submit(make, part) for part in parts]
-            try:
+        parts, made = shares(len(self.members), epochs, self.threads), []
+        try:
+            if self.threads == 1:
+                make(parts[0])
+            else:
+                made += [self.pool.submit(make, part) for part in parts]
                 wait(made, return_when=FIRST_EXCEPTION)
-            finally:  # by Ctrl-C, which reaches this thread only, or by a member that diverged
-                for member in self.members:
-                    member.ended = not all(each.done() for each in made)
-            wait(made)
-            for error in sorted(
-                (each.exception() for each in made), key=lambda error: isinstance(error, InterruptedError)
-            ):
-                if error is not None:
-                    raise error
+        except KeyboardInterrupt:  # it reaches this thread only; what all members have made counts
+            self.end(made)
+            of_all = losses.mean(axis=0)
+            yield from of_all[np.isfinite(of_all)].tolist()
+            raise
+        self.end(made)
+        for error in sorted((each.exception() for each in made), key=lambda error: isinstance(error, InterruptedError)):
+            if error is not None:
+                raise error
+        self.at_once = max(1, min(2 * epochs, int(TOGETHER_SECONDS / ((time.perf_counter() - start) / epochs))))
         yield from losses.mean(axis=0).tolist()
+
+    def end(self, made: Sequence[Future[None]]) -> None:
+        """Wait for what threads make; where one member diverged, or the training is interrupted, the others stop."""
+        for member in self.members:
+            member.ended = not all(each.done() for each in made)
+        wait(made)
 
 
 def shares(members: int, epochs: int, threads: int) -> list[list[tuple[int, int, int]]]:

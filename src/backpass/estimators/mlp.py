@@ -30,6 +30,7 @@ from backpass.estimators.epochs import (
     dense,
     threads_allowed,
 )
+from backpass.estimators.kept import members_of
 from backpass.estimators.parameters import CONSTRAINTS
 from backpass.estimators.penalty import Penalty
 from backpass.estimators.validation import ValidatedMLP
@@ -40,6 +41,18 @@ from backpass.optimizers.sgd import SGD
 NOT_FINITE = (
     "Solver produced non-finite parameter weights. The input data may contain large values and need to be preprocessed."
 )
+
+
+class Found:
+    """The best that L-BFGS has found so far, for who interrupts it: each of its iterations ends with a lower loss."""
+
+    def __init__(self) -> None:
+        self.loss, self.times = np.inf, -1  # the first is what it begins with
+        self.parameters = np.empty(0)
+
+    def note(self, loss: float, packed: np.ndarray) -> None:
+        if loss < self.loss:
+            self.loss, self.times, self.parameters = loss, self.times + 1, packed.copy()
 
 
 class CompiledMLP(ListenedTo, ValidatedMLP):
@@ -109,8 +122,8 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
                 "partial_fit does not support early_stopping=True without X_val and y_val: what is held out has to be "
                 "the same from call to call"
             )
+        sample_weight = self._weighed(self._decoded(y), sample_weight)
         networks = self._adopt().networks
-        self._check_members()
         self._begin_record()
         if not incremental or "_movers" not in self.__dict__:
             self._optimizer, self._movers = self._rules(), [self._new_mover() for _ in networks]
@@ -120,12 +133,12 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
             X, y, sample_weight, *held_out = self._hold_out(X, y, sample_weight)
         if sample_weight is not None and not np.isfinite(sample_weight.sum()):
             raise ValueError(f"sample_weight adds up to {sample_weight.sum()}; divide it by its largest")
-        samples, task, threads = X.shape[0], self._task(), self.n_threads or threads_allowed()
+        samples, task, threads = X.shape[0], self._task(), int(self.n_threads or threads_allowed())
         if self.batch_size != "auto" and self.batch_size > samples:
             warnings.warn(
                 "Got `batch_size` less than 1 or larger than sample size. It is going to be clipped", stacklevel=3
             )
-        most = 1 if incremental else self.max_iter
+        most = 1 if incremental else int(self.max_iter)  # a NumPy integer of few bits would overflow
         order = Order(samples, self.shuffle, min(most, networks[0].parameters.size))
         kind = CompiledEpochs if networks[0].compiled else WalkedEpochs
         given = dense(X, networks[0].dtype), self._targets(y, networks[0])
@@ -138,7 +151,7 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
                 task,
                 order,
                 epochs=most,
-                batch=min(200 if self.batch_size == "auto" else self.batch_size, samples),
+                batch=min(200 if self.batch_size == "auto" else int(self.batch_size), samples),
                 weights=None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64),
                 threads=max(1, threads // len(networks)),
             )
@@ -166,16 +179,17 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         schedules: list[Any] = [mover.schedule for mover in self._movers]
         told = [schedule.on_epoch_end for schedule in schedules if hasattr(schedule, "on_epoch_end")]
         own_rate = self.solver == "sgd" and self.optimizer is None
+        most = 1 if incremental else int(self.max_iter)
         watched, told_to_stop = self.early_stopping or listeners.here, False
         one_by_one = watched or told or (own_rate and self.learning_rate == "invscaling")
-        while self.n_iter_ < (1 if incremental else self.max_iter):
+        while self.n_iter_ < most:
             if own_rate:
                 for mover in self._movers:
                     mover.settings[0] = self._optimizer.learning_rate
             # the first epoch that may be the last by its loss, and all before it
-            patience = self.n_iter_no_change - self._no_improvement_count + 1
+            patience = int(min(self.n_iter_no_change, self.max_iter)) - self._no_improvement_count + 1
             listeners.epoch_begins()
-            at_once = 1 if one_by_one else max(1, min(patience, self.max_iter - self.n_iter_))
+            at_once = 1 if one_by_one else max(1, min(patience, most - self.n_iter_))
             for loss in epochs.run(self._random_state, at_once):
                 self.loss_ = loss
                 self.n_iter_ += 1
@@ -217,10 +231,23 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
             self.validation_scores_.append(np.nan)
         warnings.warn(f"{error}. The best weights so far are kept.", ConvergenceWarning, stacklevel=4)
 
-    def _check_members(self) -> None:
-        members = len(self._network_kept.networks)
-        if members != self.n_ensemble:
-            raise ValueError(f"n_ensemble is {self.n_ensemble}, but {members} are gone on with; fit a new estimator")
+    def _fit(self, X: Any, y: Any, sample_weight: Any = None, incremental: bool = False) -> Self:
+        if "coefs_" in self.__dict__ and (self.warm_start or incremental):
+            self._check_goes_on()
+        return super()._fit(X, y, sample_weight=sample_weight, incremental=incremental)
+
+    def _check_goes_on(self) -> None:
+        """ValueError for parameters that ask for another network than the one that warm_start or partial_fit trains."""
+        goes_on: dict[str, tuple[Any, Any]] = {
+            "hidden_layer_sizes": ([np.shape(weights)[-1] for weights in self.coefs_[:-1]], self.hidden_layer_sizes),
+            "n_ensemble": (members_of((self.coefs_,)), self.n_ensemble),
+            "batch_norm or layer_norm": (bool(self.__dict__.get("norms_")), self.batch_norm or self.layer_norm),
+        }
+        for name, (fitted, asked) in goes_on.items():
+            if np.ravel(asked).tolist() != np.ravel(fitted).tolist():
+                raise ValueError(
+                    f"{name} is {asked}, but {fitted} are gone on with; fit a new estimator, or set it back"
+                )
 
     def _begin_record(self) -> None:
         """Curves that a parameter which was changed since the last fit asks for."""
@@ -260,14 +287,23 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
             raise ValueError("dropout, batch_norm and layer_norm need solver='adam' or 'sgd'; this is 'lbfgs'")
         if self.n_ensemble > 1:
             raise ValueError("n_ensemble needs solver='adam' or 'sgd'; this is 'lbfgs'")
-        kept = self._adopt(np.dtype(np.float64))
-        self._check_members()
-        network = kept.network
+        sample_weight = self._weighed(self._decoded(y), sample_weight)
+        network = self._adopt(np.dtype(np.float64)).network
         network.threads = self.n_threads or threads_allowed()
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-        # SciPy's own products are too short for BLAS's threads
-        with Listeners(self, X, y, sample_weight, 0), fits.one_more(1):
-            super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
+        self._found = Found()
+        try:
+            # SciPy's own products are too short for BLAS's threads
+            with Listeners(self, X, y, sample_weight, 0), fits.one_more(1):
+                super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
+        except KeyboardInterrupt:
+            if not self._found.times:
+                raise
+            warnings.warn("Training interrupted by user.", stacklevel=3)
+            self._unpack(self._found.parameters)
+            self.loss_, self.n_iter_ = self._found.loss, self._found.times
+        finally:
+            del self._found
         if not np.isfinite(self.loss_):
             raise ValueError(f"{NOT_FINITE} Here the loss of lbfgs became {self.loss_}; standardise X and y.")
 
@@ -290,4 +326,6 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
             loss += part * piece_loss
             gradient += part * piece_gradient
         loss, gradient = Penalty(network, task, self.alpha).whole(network, loss, gradient, total)
-        return loss + task.constant(targets, sample_weight), kept.pack(gradient)
+        loss += task.constant(targets, sample_weight)
+        self._found.note(loss, packed_coef_inter)
+        return loss, kept.pack(gradient)

@@ -123,6 +123,8 @@ class NetworksMLP(BaseMultilayerPerceptron):
         networks = self._kept().networks
         X = dense(validate_data(self, X, accept_sparse=["csr", "csc"], reset=False), networks[0].dtype)
         gradients = np.mean([gradients_of(network._beside(), X) for network in networks], axis=0)
+        if checks.first_not_finite(gradients) is not None:
+            raise networks[0]._not_finite(X, "a gradient is not finite")
         return gradients[:, 0] if self.n_outputs_ == 1 else gradients
 
     def _check_fitted(self) -> None:
@@ -171,6 +173,8 @@ def gradients_of(network: Network, X: np.ndarray) -> np.ndarray:
         output = layers[-1].forward(output)
     gradients = np.empty((len(X), output.shape[1], X.shape[1]), network.dtype)
     for place in range(output.shape[1]):
+        if place and not network.compiled:  # what a part's `forward` kept, its `backward` may have used up
+            network.forward(X, training=False)
         dvalues = np.zeros_like(output)
         dvalues[:, place] = 1
         for layer in reversed(layers):

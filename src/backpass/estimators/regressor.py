@@ -84,6 +84,12 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
         X, y = super()._validate_input(X, y, incremental, reset)
         if self.loss == "gamma" and not (y > 0).all():
             raise ValueError(f"y holds {y.min()}; amounts, which loss='gamma' is for, are above 0")
+        outputs = len(self._quantiles) if len(self._quantiles) > 1 else 1 if y.ndim == 1 else y.shape[1]
+        if not reset and outputs != np.shape(self.coefs_[-1])[-1]:
+            raise ValueError(
+                f"y and quantile ask for {outputs} outputs, but {np.shape(self.coefs_[-1])[-1]} are gone on with; "
+                "fit a new estimator"
+            )
         if len(self._quantiles) > 1 and y.ndim > 1:
             raise ValueError(f"y has shape {y.shape}; several quantiles are of one target, (N,)")
         return X, self._encoded(y)
@@ -97,8 +103,21 @@ class MLPRegressor(CompiledMLP, sklearn.neural_network.MLPRegressor):
 
     def _initialize(self, y: Any, layer_units: Any, dtype: Any) -> None:
         super()._initialize(y, layer_units, dtype)
-        if self.loss == "gamma" or isinstance(self.loss, Gamma | Poisson):
+        if self._positive:
             self.out_activation_ = "exp"
+
+    @property
+    def _positive(self) -> bool:
+        """Whether the loss is for outputs above 0."""
+        return self.loss in ("poisson", "gamma") or isinstance(self.loss, Gamma | Poisson)
+
+    def _check_goes_on(self) -> None:
+        super()._check_goes_on()
+        if self._positive != (self.out_activation_ == "exp"):
+            raise ValueError(
+                f"loss is {self.loss!r}, but an output activation {self.out_activation_!r} is gone on with; fit a new "
+                "estimator, or set it back"
+            )
 
     def _task(self) -> Task:
         return replace(super()._task(), quantiles=self._quantiles)

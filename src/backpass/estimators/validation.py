@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
+from backpass.checks import NotFinite
 from backpass.estimators.epochs import Diverged, blocks
 from backpass.estimators.networks import NetworksMLP
 from backpass.optimizers.optimizer import fingerprint
@@ -83,15 +84,28 @@ class ValidatedMLP(NetworksMLP):
         return y
 
     def _score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """That of scikit-learn, minus the loss, or any of its scorers."""
-        if self.scoring is None:
-            return self._default_score(X, y, sample_weight)
-        if self.scoring == "loss":
-            return -self._validation_loss(X, self._encoded(y), sample_weight)
-        weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "X does not have valid feature names")
-            return float(check_scoring(self, self.scoring)(self, X, y, **weighted))
+        """That of scikit-learn, minus the loss, or any of its scorers; NaN where predictions are not finite."""
+        try:
+            if self.scoring == "loss":
+                return -self._validation_loss(X, self._encoded(y), sample_weight)
+            if self.scoring is None:
+                score = self._default_score(X, y, sample_weight)
+            else:
+                weighted = {} if sample_weight is None else {"sample_weight": sample_weight}
+                with warnings.catch_warnings():
+                    warnings.filterwarnings("ignore", "X does not have valid feature names")
+                    score = float(check_scoring(self, self.scoring)(self, X, y, **weighted))
+        except NotFinite:
+            return np.nan
+        first = self.best_validation_score_ == -np.inf  # later, the best weights so far are kept
+        if first and np.isnan(score) and np.isfinite(self._forward_pass_fast(X, check_input=False)).all():
+            one = is_classifier(self) and np.ndim(y) == 1 and len(np.unique(y)) == 1
+            why = f", which are all of class {np.unique(y).tolist()[0]!r}" if one else ""
+            raise ValueError(
+                f"scoring={self.scoring!r} is not defined for the {len(y)} samples of the validation{why}: it is nan; "
+                "pass an X_val and y_val that it can judge, or another scoring"
+            )
+        return score
 
     def _validation_loss(self, X: Any, y: Any, sample_weight: Any) -> float:
         """The loss of the mean of the networks' outputs; of classes from logits, exact where probabilities round."""

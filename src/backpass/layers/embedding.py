@@ -87,7 +87,7 @@ def backward_kernel(inputs, dvalues, dweights, dinputs, settings):
 
 def column_of(key: Any, n_inputs: int) -> int:
     """The column that a key of `categories` means; JSON knows only strings."""
-    column = int(key) if isinstance(key, str) and key.isdecimal() else key
+    column = int(key) if isinstance(key, str) and key.isdecimal() else checks.scalar(key)
     if isinstance(column, bool) or not isinstance(column, int | np.integer) or not 0 <= column < n_inputs:
         raise ValueError(f"categories names column {key!r}; columns are 0 to {n_inputs - 1}")
     return int(column)

@@ -243,19 +243,24 @@ class Layer:
         self._penalised = True
 
     def walk(self, inputs: np.ndarray, training: bool, step: int) -> np.ndarray:
-        """`forward` in the textbook walk: a layer of somebody's own may not know all of its arguments."""
+        """`forward` in the textbook walk: a layer without kernels may not know all of its arguments.
+
+        It may also write into what it is given, and later into what it returned, so both are copies.
+        """
+        inputs = inputs if self.compiled else inputs.copy()
         output = told(self.forward, inputs, training=training, step=step)
         self.inputs, self.output = inputs, self.output if output is None else output
-        return self.output  # type: ignore[return-value]
+        return self.output if self.compiled else np.array(self.output)  # type: ignore[return-value]
 
     def walk_back(self, dvalues: np.ndarray) -> np.ndarray:
-        """`backward` in the textbook walk."""
+        """`backward` in the textbook walk, with copies as in `walk`."""
         self._penalised = False
+        dvalues = dvalues if self.compiled else dvalues.copy()
         dinputs = self.backward(dvalues)
         if self.penalties and not self._penalised:  # somebody's own, which need not know of penalties
             self.add_penalty_gradients()
         self.dvalues, self.dinputs = dvalues, self.dinputs if dinputs is None else dinputs
-        return self.dinputs  # type: ignore[return-value]
+        return self.dinputs if self.compiled else np.array(self.dinputs)  # type: ignore[return-value]
 
     def _check_own(self, kernel: Kernel, dtype: np.dtype[Any]) -> None:
         """TypeError for what this layer brings along itself, such as `settings`, if the kernel would misread it."""

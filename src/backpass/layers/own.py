@@ -77,6 +77,15 @@ class OwnLayer(Layer, listed=False):
         except Exception as error:
             raise ValueError(f"{self!r} does not take {input_width} inputs: {error}") from error
 
+    def walk(self, inputs: np.ndarray, training: bool, step: int) -> np.ndarray:
+        """The object gets copies, and gives them: what it writes into its arrays, then or later, is its own affair."""
+        self.inputs, self.output = inputs, self.forward(inputs.copy(), training, step).copy()
+        return self.output
+
+    def walk_back(self, dvalues: np.ndarray) -> np.ndarray:
+        self.dvalues, self.dinputs = dvalues, self.backward(dvalues.copy()).copy()
+        return self.dinputs
+
     def forward(self, inputs: Any, training: bool = True, step: int | None = None) -> np.ndarray:
         self._take_back()
         output = told(self.part.forward, inputs, training=training, step=step)

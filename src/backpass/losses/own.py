@@ -16,7 +16,7 @@ class OwnLoss(Loss, listed=False):
     `forward(y_pred, y_true)` returns one loss a sample; `backward(dvalues, y_true)`, whose dvalues are the predictions,
     returns the gradient of their mean or sets `.dinputs`. `.classifies = True` says that predictions are classes;
     with `.takes_labels = False` each is a yes where it is above `.threshold`, 1/2 unless said otherwise;
-    `.probabilistic = False` says that they are no probabilities.
+    `.probabilistic = False` says that they are no probabilities. It gets copies, which it may write into.
     """
 
     def __init__(self, part: Any):
@@ -27,7 +27,7 @@ class OwnLoss(Loss, listed=False):
         self.threshold = float(getattr(part, "threshold", 0.5))  # type: ignore[misc]
 
     def forward(self, y_pred: Any, y_true: Any) -> np.ndarray:
-        losses = np.asarray(self.part.forward(y_pred, y_true))
+        losses = np.array(self.part.forward(np.array(y_pred), np.array(y_true)))
         if losses.ndim != 1 or len(losses) != len(y_pred):
             raise ValueError(
                 f"{self!r}.forward gives shape {losses.shape}; one loss a sample, ({len(y_pred)},), is needed"
@@ -35,7 +35,7 @@ class OwnLoss(Loss, listed=False):
         return losses
 
     def backward(self, dvalues: Any, y_true: Any, sample_weight: Any = None) -> np.ndarray:
-        dinputs = self.part.backward(dvalues, y_true)
+        dinputs = self.part.backward(np.array(dvalues), np.array(y_true))
         dinputs = getattr(self.part, "dinputs", None) if dinputs is None else dinputs
         if dinputs is None:
             raise ValueError(f"{self!r}.backward has to set .dinputs or return it")

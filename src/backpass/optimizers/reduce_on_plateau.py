@@ -58,6 +58,7 @@ class ReduceOnPlateau(Schedule):
 
     def __post_init__(self) -> None:
         self.start, self.factor = rate(self.start, "start"), share(self.factor, "factor")
+        self.patience = checks.scalar(self.patience)
         if isinstance(self.patience, bool) or not isinstance(self.patience, int | np.integer) or self.patience < 0:
             raise ValueError(f"patience is {self.patience!r}; pass a whole number of at least 0")
         self.threshold = checks.real(self.threshold, "threshold", low=0)

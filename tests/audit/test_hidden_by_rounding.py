@@ -29,9 +29,10 @@ class Product:
 
 @pytest.mark.parametrize("size", [1.0, 1e6, 1e8, 1e11, 1.7e12])
 def test_a_network_is_told_right_from_wrong_whatever_its_targets_are(size):
-    targets = size * (1 + 0.1 * INPUTS[:, 0])
+    inputs = INPUTS[:8]  # each entry is looked at, and takes its time
+    targets = size * (1 + 0.1 * inputs[:, 0])
     for factor in (1, 0, -1, -3, 1.1):
-        report = check(bp.Network([Product(factor)], bp.MeanSquaredError(), random_state=0), INPUTS, targets)
+        report = check(bp.Network([Product(factor)], bp.MeanSquaredError(), random_state=0), inputs, targets)
         assert report.passed == (factor == 1)
         assert bool(report.findings) == (factor != 1)
         assert not any("float32" in note for note in report.notes)

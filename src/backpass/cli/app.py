@@ -13,7 +13,7 @@ import backpass
 COMMANDS = {  # what `backpass --help` says of each, which is the first line of its own help
     "train": "Train a network on a table, and leave a run folder.",
     "predict": "Write predictions as CSV: one row a sample, and the probability of each class.",
-    "evaluate": "Print the loss, and the accuracy or r2, over all rows of a table.",
+    "evaluate": "Print the loss, and the accuracy or r2, over all rows of a table that have a target.",
     "show": "Print a run's layers, shapes, parameters, figures and options.",
     "audit": "Hold a backward pass against its forward pass, and name what is wrong with it.",
     "unfold": "Print the exact terms whose sum is one number, and theirs in turn, down to the loss.",

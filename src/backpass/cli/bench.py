@@ -96,7 +96,7 @@ def start(
     repeats: Repeats = 5,
     json_file: JsonFile = None,
 ) -> None:
-    """Time imports, the first fit of a machine and the first step of a process."""
+    """Time imports, the first fit of a machine, the first step of a process, and what commands cost."""
     from backpass.bench import results, start
 
     results.prepare(json_file)

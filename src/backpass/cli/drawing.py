@@ -107,8 +107,8 @@ class Scale:
 
     @classmethod
     def around(cls, values: Any, logarithmic: bool = False, whole: bool = False, margin: float = 0.04) -> Scale:
-        """One that has room for all values, and a little around them."""
-        low, high = float(np.min(values)), float(np.max(values))
+        """One that has room for all values but NaN, and a little around them."""
+        low, high = float(np.nanmin(values)), float(np.nanmax(values))
         if logarithmic:
             return cls(low * (low / high) ** margin, high * (high / low) ** margin, True)
         room = margin * (high - low) or 0.5 * abs(high) or 0.5

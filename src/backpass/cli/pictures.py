@@ -75,9 +75,7 @@ def regions(path: Path, run: RunFolder, parts: dict[str, Part], title: str) -> N
 
     columns = run.features.columns
     corners = np.concatenate([plane(part.frame, columns) for part in parts.values()])
-    low, high = np.nanmin(corners, axis=0), np.nanmax(corners, axis=0)
-    margin = np.where(high > low, 0.06 * (high - low), 0.5)
-    scales = [Scale(low[i] - margin[i], high[i] + margin[i]) for i in (0, 1)]
+    scales = [Scale.around(corners[:, i], margin=0.06) for i in (0, 1)]
     across, up = (np.linspace(scale.low, scale.high, FINENESS) for scale in scales)
     grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
     inputs = run.features.transform(DataFrame(grid, columns=columns))

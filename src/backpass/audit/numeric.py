@@ -204,15 +204,19 @@ class Differences:
     def farther(self, name: str, place: int, step: float) -> tuple[np.ndarray, float]:
         """Derivative of each term and uncertainty of the sum by larger steps, up to the first kink."""
         before = self.at(name, place, step)
-        best, least = before.by_term, np.inf
+        best, least, flat = before.by_term, np.inf, not before.by_term.any()
         for _ in range(LARGER_LOOKS):
             step *= SMALLER
-            if not before.by_term.any() and self.jumps(name, place, step):  # flat, and then it is not
+            if flat and self.jumps(name, place, step):  # flat, and then it is not
                 return before.by_term, 0.0
             now = self.at(name, place, step)
             noise = before.noise(now)
             if not np.isfinite(now.by_term).all():
                 break
+            flat = flat and not now.by_term.any()
+            if flat or not before.by_term.any():
+                before = now
+                continue
             if not falling(np.array([now.slopes, before.slopes]), np.array([now.noise(now), noise])):
                 break
             better = (SMALLER**2 * before.by_term - now.by_term) / (SMALLER**2 - 1)
@@ -225,8 +229,9 @@ class Differences:
             if (alike and error <= self.precision.tolerance * abs(value)) or error > SMALLER**3 * least:
                 break
             before = now
-        if not before.by_term.any():  # flat as far as there is to see
-            return before.by_term, float(np.sum(before.rounding))
+        else:
+            if flat:  # as far as there is to see
+                return before.by_term, float(np.sum(before.rounding))
         return best, least
 
     def jumps(self, name: str, place: int, step: float) -> bool:
@@ -294,13 +299,13 @@ def estimate(
     for k, place in enumerate(places):
         if unsure.flat[place] and not left_out.flat[place]:
             found = differences.farther(name, place, steps.flat[place])
-            if found[1] < np.inf and (
-                found[1] < uncertainty.flat[place] or hidden.flat[place] > uncertainty.flat[place]
-            ):
+            if found[1] < max(uncertainty.flat[place], hidden.flat[place]):
                 by_term[k], uncertainty.flat[place] = found
                 gradient.flat[place] = differences.sum(by_term[k])
                 if not found[0].any() and claimed is not None and not np.any(claimed.flat[place : place + 1]):
                     uncertainty.flat[place] = 0.0  # both say that nothing depends on it
+            elif not by_term[k].any():  # nothing was seen
+                uncertainty.flat[place] = max(uncertainty.flat[place], hidden.flat[place])
     exact = None if analytic is None else complex_step(differences, name, places, analytic)
     if exact is not None:
         settle(result, exact, trusted)

@@ -221,9 +221,9 @@ class Differences:
                 break
             better = (SMALLER**2 * before.by_term - now.by_term) / (SMALLER**2 - 1)
             value, apart = self.sum(better), self.sum(now.by_term - before.by_term)
-            error = max(abs(value - self.sum(before.by_term)), abs(apart) / SMALLER) + 2 * noise
+            error = abs(apart) / 2 + 2 * noise
             size = float(np.sum(np.abs(self.weights * now.by_term)))
-            alike = abs(apart) <= TOLD * abs(value) and now.slopes <= TOLD * size + 8 * noise
+            alike = abs(apart) <= TOLD_OF_LARGEST * abs(value) and now.slopes <= TOLD * size + 8 * noise
             if error < least and alike:
                 best, least = better, error
             if (alike and error <= self.precision.tolerance * abs(value)) or error > SMALLER**3 * least:

@@ -62,7 +62,8 @@ class OtherPoints:
         for name, claim in claims.items():
             if claim is None or claim.shape != values[name].shape:
                 continue
-            if not alike(claim, later[name]) or self.follows(name, claim, values) is False:
+            copied = not subject.has_formula and self.follows(name, claim, values) is False  # ours copy no parameters
+            if not alike(claim, later[name]) or copied:
                 evidence = "it is right, but not after the parameters have been changed"
                 fix = f"{gradient_of(name)} = ...  # of the parameters as they are now, not of a copy made earlier"
                 self.result.findings.append(Finding("stale-forward", gradient_of(name), evidence, fix))

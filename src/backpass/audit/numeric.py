@@ -195,7 +195,8 @@ class Differences:
             if noise > TOLD * largest:
                 return None
             error = apart / SMALLER + noise
-            smooth = error <= TOLD * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
+            straight = now.slopes <= TOLD * float(np.sum(np.abs(self.weights * now.by_term))) + 8 * noise
+            smooth = straight and error <= TOLD * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
             if smooth and agreed:  # twice, for one such step may be chance
                 return (SMALLER**2 * now.by_term - before.by_term) / (SMALLER**2 - 1), error
             before, agreed = now, smooth

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ class OtherPoints:
     dvalues: np.ndarray
     output: np.ndarray
     precision: Precision
-    noise: dict[str, np.ndarray | float]
+    rounding_of: Callable[[str, np.ndarray | None], np.ndarray | float]
 
     def with_other_dvalues(self, claims: Claims, estimates: dict[str, Estimate]) -> None:
         """A mask that was taken from dvalues may be right for some: backward has to be linear in them."""
@@ -83,7 +84,7 @@ class OtherPoints:
         spread = np.minimum(np.abs(value), value.std() or 1.0)  # so that no step leads over a kink at 0
         direction = self.rng.normal(size=claim.shape) * np.where(value == 0, 1.0, spread)
         expected, size = np.sum(claim * direction), np.sum(np.abs(claim * direction))
-        own = LEAST * float(np.sum(np.abs(self.noise.get(name, 0.0) * direction)))  # rounding of the claim
+        own = LEAST * float(np.sum(np.abs(self.rounding_of(name, claim) * direction)))  # rounding of the claim
         slopes, noises = [], []
         steps = self.precision.step / np.array([1, 2, 4, 16, 64])
         for step in (*steps, *(steps[0] * 8.0 ** np.arange(1, 11))):  # larger ones where rounding hides what these show

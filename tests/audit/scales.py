@@ -48,14 +48,9 @@ class ScaledLoss:
 
     def backward(self, dvalues, y_true):
         dinputs = self.part.backward(*(dvalues, y_true)[: len(arguments_of(self.part.backward))])
-        for name, value in list(vars(self.part).items()):
-            if (
-                name.startswith("d")
-                and name != "dinputs"
-                and name[1:] in vars(self.part)
-                and isinstance(value, np.ndarray)
-            ):
-                setattr(self.part, name, self.times * value)
+        for name in set(vars(self.part)) - {"inputs"}:
+            if isinstance(gradient := getattr(self.part, f"d{name}", None), np.ndarray):
+                setattr(self.part, f"d{name}", self.times * gradient)
         return self.times * (self.part.dinputs if dinputs is None else dinputs)
 
 

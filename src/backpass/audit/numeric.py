@@ -195,7 +195,8 @@ class Differences:
             if noise > TOLD * largest:
                 return None
             error = apart / SMALLER + noise
-            smooth = error <= TOLD * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
+            straight = now.slopes <= TOLD * float(np.sum(np.abs(self.weights * now.by_term))) + 8 * noise
+            smooth = straight and error <= TOLD * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
             if smooth and agreed:  # twice, for one such step may be chance
                 return (SMALLER**2 * now.by_term - before.by_term) / (SMALLER**2 - 1), error
             before, agreed = now, smooth
@@ -204,29 +205,34 @@ class Differences:
     def farther(self, name: str, place: int, step: float) -> tuple[np.ndarray, float]:
         """Derivative of each term and uncertainty of the sum by larger steps, up to the first kink."""
         before = self.at(name, place, step)
-        best, least = before.by_term, np.inf
+        best, least, flat = before.by_term, np.inf, not before.by_term.any()
         for _ in range(LARGER_LOOKS):
             step *= SMALLER
-            if not before.by_term.any() and self.jumps(name, place, step):  # flat, and then it is not
+            if flat and self.jumps(name, place, step):  # flat, and then it is not
                 return before.by_term, 0.0
             now = self.at(name, place, step)
             noise = before.noise(now)
             if not np.isfinite(now.by_term).all():
                 break
+            flat = flat and not now.by_term.any()
+            if flat or not before.by_term.any():
+                before = now
+                continue
             if not falling(np.array([now.slopes, before.slopes]), np.array([now.noise(now), noise])):
                 break
             better = (SMALLER**2 * before.by_term - now.by_term) / (SMALLER**2 - 1)
             value, apart = self.sum(better), self.sum(now.by_term - before.by_term)
-            error = max(abs(value - self.sum(before.by_term)), abs(apart) / SMALLER) + 2 * noise
+            error = abs(apart) / 2 + 2 * noise
             size = float(np.sum(np.abs(self.weights * now.by_term)))
-            alike = abs(apart) <= TOLD * abs(value) and now.slopes <= TOLD * size + 8 * noise
+            alike = abs(apart) <= TOLD_OF_LARGEST * abs(value) and now.slopes <= TOLD * size + 8 * noise
             if error < least and alike:
                 best, least = better, error
             if (alike and error <= self.precision.tolerance * abs(value)) or error > SMALLER**3 * least:
                 break
             before = now
-        if not before.by_term.any():  # flat as far as there is to see
-            return before.by_term, float(np.sum(before.rounding))
+        else:
+            if flat:  # as far as there is to see
+                return before.by_term, float(np.sum(before.rounding))
         return best, least
 
     def jumps(self, name: str, place: int, step: float) -> bool:
@@ -294,13 +300,13 @@ def estimate(
     for k, place in enumerate(places):
         if unsure.flat[place] and not left_out.flat[place]:
             found = differences.farther(name, place, steps.flat[place])
-            if found[1] < np.inf and (
-                found[1] < uncertainty.flat[place] or hidden.flat[place] > uncertainty.flat[place]
-            ):
+            if found[1] < max(uncertainty.flat[place], hidden.flat[place]):
                 by_term[k], uncertainty.flat[place] = found
                 gradient.flat[place] = differences.sum(by_term[k])
                 if not found[0].any() and claimed is not None and not np.any(claimed.flat[place : place + 1]):
                     uncertainty.flat[place] = 0.0  # both say that nothing depends on it
+            elif not by_term[k].any():  # nothing was seen
+                uncertainty.flat[place] = max(uncertainty.flat[place], hidden.flat[place])
     exact = None if analytic is None else complex_step(differences, name, places, analytic)
     if exact is not None:
         settle(result, exact, trusted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -27,7 +28,7 @@ class OtherPoints:
     dvalues: np.ndarray
     output: np.ndarray
     precision: Precision
-    noise: dict[str, np.ndarray | float]
+    rounding_of: Callable[[str, np.ndarray | None], np.ndarray | float]
 
     def with_other_dvalues(self, claims: Claims, estimates: dict[str, Estimate]) -> None:
         """A mask that was taken from dvalues may be right for some: backward has to be linear in them."""
@@ -62,7 +63,8 @@ class OtherPoints:
         for name, claim in claims.items():
             if claim is None or claim.shape != values[name].shape:
                 continue
-            if not alike(claim, later[name]) or self.follows(name, claim, values) is False:
+            copied = not subject.has_formula and self.follows(name, claim, values) is False  # ours copy no parameters
+            if not alike(claim, later[name]) or copied:
                 evidence = "it is right, but not after the parameters have been changed"
                 fix = f"{gradient_of(name)} = ...  # of the parameters as they are now, not of a copy made earlier"
                 self.result.findings.append(Finding("stale-forward", gradient_of(name), evidence, fix))
@@ -82,7 +84,7 @@ class OtherPoints:
         spread = np.minimum(np.abs(value), value.std() or 1.0)  # so that no step leads over a kink at 0
         direction = self.rng.normal(size=claim.shape) * np.where(value == 0, 1.0, spread)
         expected, size = np.sum(claim * direction), np.sum(np.abs(claim * direction))
-        own = LEAST * float(np.sum(np.abs(self.noise.get(name, 0.0) * direction)))  # rounding of the claim
+        own = LEAST * float(np.sum(np.abs(self.rounding_of(name, claim) * direction)))  # rounding of the claim
         slopes, noises = [], []
         steps = self.precision.step / np.array([1, 2, 4, 16, 64])
         for step in (*steps, *(steps[0] * 8.0 ** np.arange(1, 11))):  # larger ones where rounding hides what these show
@@ -101,6 +103,8 @@ class OtherPoints:
             if not np.isfinite(apart).all():
                 return True if len(slopes) == len(steps) else None
             telling = allowed <= np.maximum(TOLD * abs(expected), TOLD_OF_LARGEST * size / np.sqrt(claim.size))
+            if len(slopes) > len(steps):  # where a function is flat at its ends, slopes fall as steps grow
+                telling &= curved <= np.abs(slopes[-1])
             if telling.any() or (len(slopes) == len(steps) and not (apart <= allowed).any()):
                 return bool((apart <= allowed).any())
         return None

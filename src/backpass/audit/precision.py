@@ -78,13 +78,14 @@ def along(function: Function, values: Values, line: Values, step: float) -> np.n
 def unnoticed(function: Function, values: Values, line: Values, near: float, far: float) -> bool:
     """Whether most numbers stay what they are after a step that float64 would notice, going by a larger step."""
     try:
-        at, beside, beyond = (along(function, values, line, step) for step in (0.0, near, far))
+        at, beside, half, beyond = (along(function, values, line, step) for step in (0.0, near, far / 2, far))
     except Exception:  # categories
         return False
-    if not at.shape == beside.shape == beyond.shape:
+    if not at.shape == beside.shape == half.shape == beyond.shape:
         return False
     expected = np.abs(beyond - at) * (near / far)
-    telling = expected > NOTICED * np.finfo(np.float64).eps * np.maximum(np.abs(at), np.abs(beyond))
+    telling = np.abs(half - beyond / 2 - at / 2) <= np.abs(beyond - at) / 4  # on a slope, and not on a stair
+    telling &= expected > NOTICED * np.finfo(np.float64).eps * np.maximum(np.abs(at), np.abs(beyond))
     return bool(telling.any()) and bool((beside == at)[telling].mean() >= 0.7)
 
 

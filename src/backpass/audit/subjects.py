@@ -114,8 +114,9 @@ class Subject:
         moving = [path for path in numbers if len(path) == 1 or not isinstance(numbers[path], float)]
         moving = [path for path in moving[:MOST_LOOKED_FOR] if self.effect_of(self.part, path)]
         if self.variables:  # beside one that has a gradient, what is called as parameters are is one too
-            usual = [path[0] for path in moving if len(path) == 1 and path[0] in USUAL and path[0] not in self.values]
-            self.take({name: Variable((name,), (f"d{name}",)) for name in usual})
+            beside = {variable.path[:-1] for variable in self.variables.values()}
+            usual = [path for path in moving if path[:-1] in beside and path[-1] in (*USUAL, *PARAMETERS)]
+            self.take({spelt(path): Variable(path, (*path[:-1], f"d{path[-1]}")) for path in usual})
         taken = {variable.path for variable in self.variables.values()}
         self.unseen = sorted(
             spelt(path) for path in moving if path not in taken and not isinstance(numbers[path], float)

@@ -209,17 +209,12 @@ def found_beside(part: Any, trial: Any, outlasts: Callable[[Path], bool]) -> dic
     for path, gradient in gradients.items():
         if gradient is not None and path not in taken and path[-1] not in NO_PARAMETERS and outlasts(path):
             found[spelt(path)] = Variable(path, gradient)
-    stems = {name.rstrip(DIGITS) for name in found} - {""}
-    for path in paths:  # weights2 is a parameter where weights1 is one, though nothing may set dweights2
-        name = spelt(path)
-        if (
-            len(path) == 1
-            and name not in found
-            and name[-1] in DIGITS
-            and name.rstrip(DIGITS) in stems
-            and outlasts(path)
-        ):
-            found[name] = Variable(path, (f"d{name}",))
+    named = [path for path in paths if isinstance(path[-1], str)]
+    stems = {(*variable.path[:-1], str(variable.path[-1]).rstrip(DIGITS)) for variable in found.values()}
+    for path in named:  # weights2 is a parameter where weights1 is one, though nothing may set dweights2
+        stem = path[-1].rstrip(DIGITS)
+        if spelt(path) not in found and stem not in ("", path[-1]) and (*path[:-1], stem) in stems and outlasts(path):
+            found[spelt(path)] = Variable(path, (*path[:-1], f"d{path[-1]}"))
     return found
 
 

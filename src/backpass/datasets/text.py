@@ -54,7 +54,8 @@ def read_text(source: Source, asked: Reading, before: Reading, notes: list[str])
     if layout.separator == "," and below.isascii() and not any(mark in below for mark in (b'"', b"'", b" ")):
         reading = replace(reading, decimal=".", thousands=",")  # no number can hold a comma, and nothing else to tell
     if before.separator is not None and (
-        (layout.separator != before.separator and len(names) > 1) or (encoding != before.encoding and not content.isascii())
+        (layout.separator != before.separator and len(names) > 1)
+        or (encoding != before.encoding and not content.isascii())
     ):
         notes.append(f"{path} is not written as before: {reading if str(reading) else 'commas, utf-8'}")
     return frame, reading

@@ -63,6 +63,7 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         **CONSTRAINTS,
     }
     _no_improvement_count: int
+    _found: Found | None = None  # while L-BFGS runs
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -291,17 +292,17 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
         network = self._adopt(np.dtype(np.float64)).network
         network.threads = self.n_threads or threads_allowed()
         weights = None if sample_weight is None else np.ascontiguousarray(sample_weight, np.float64)
-        self._found = Found()
+        found = self._found = Found()
         try:
             # SciPy's own products are too short for BLAS's threads
             with Listeners(self, X, y, sample_weight, 0), fits.one_more(1):
                 super()._fit_lbfgs(dense(X, network.dtype), self._targets(y, network), weights, *others)
         except KeyboardInterrupt:
-            if not self._found.times:
+            if found.times < 1:
                 raise
             warnings.warn("Training interrupted by user.", stacklevel=3)
-            self._unpack(self._found.parameters)
-            self.loss_, self.n_iter_ = self._found.loss, self._found.times
+            self._unpack(found.parameters)
+            self.loss_, self.n_iter_ = found.loss, found.times
         finally:
             del self._found
         if not np.isfinite(self.loss_):
@@ -327,5 +328,6 @@ class CompiledMLP(ListenedTo, ValidatedMLP):
             gradient += part * piece_gradient
         loss, gradient = Penalty(network, task, self.alpha).whole(network, loss, gradient, total)
         loss += task.constant(targets, sample_weight)
-        self._found.note(loss, packed_coef_inter)
+        if self._found is not None:
+            self._found.note(loss, packed_coef_inter)
         return loss, kept.pack(gradient)

@@ -167,8 +167,10 @@ def test_a_step_is_measured_beside_a_burner_and_two_trainings_beside_one(monkeyp
 def test_slowdowns_are_told_with_the_worst(monkeypatch, capsys):
     slowdowns = iter([1.5, 2.5, 2.0] * 2 + [1.25, 1.25, 1.75])
 
-    def one_measurement(peer, *what):
-        return {"alone": 10.0, "beside": 20.0, "slowdown": next(slowdowns)}
+    def one_measurement(peer, what, *case):
+        if what in ("beside", "pair"):
+            return {"alone": 10.0, "beside": 20.0, "slowdown": next(slowdowns)}
+        return {"times": 1.2, "wall": 0.5, "processor": 0.4}
 
     monkeypatch.setattr(busy, "one_measurement", one_measurement)
     results = busy.main([], 3)
@@ -176,5 +178,8 @@ def test_slowdowns_are_told_with_the_worst(monkeypatch, capsys):
     rows = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert rows.count(["worst", "2.50"]) == 2
     assert ["spiral:", "slowdown", "2.00", "2.2:", "met"] in rows
+    assert ["crowd", "ensemble:", "times", "1.20", "1.5:", "met"] in rows
+    assert ["half", "256x128:", "times", "1.20", "1.15:", "missed"] in rows
+    assert ["interrupt", "spiral:", "processor", "s", "0.400", "0.3:", "missed"] in rows
     assert ["two", "at", "once", "/", "one", "1.25", "1.3:", "met"] in rows
     assert json.loads(json.dumps(results)) == results

@@ -47,7 +47,8 @@ print(digest_in_a_forked_child() == before)
 
 def test_a_child_forked_in_the_middle_of_a_fit_can_fit():
     script = """
-expected = digest_of_a_fit(threads=2)  # what has to be imported is: a child waits for ever for an import of another thread
+# What has to be imported is: a child would wait for ever for an import of another thread's.
+expected = digest_of_a_fit(threads=2)
 busy = threading.Thread(target=digest_of_a_fit, kwargs={"epochs": 40000})
 busy.start()
 time.sleep(0.2)

@@ -57,11 +57,12 @@ def compared(claimed: float, truth: float) -> str:
     >>> compared(-2.0549462, -2.0549441)
     'is -2.0549462 and should be -2.0549441: claimed / true = 1 + 1.02e-06'
     """
-    digits = next((digits for digits in range(6, 17) if f"{claimed:.{digits}g}" != f"{truth:.{digits}g}"), 17)
-    digits += 1 if digits > 6 else 0
-    text = f"is {claimed:.{digits}g} and should be {truth:.{digits}g}"
     share = claimed / truth - 1 if truth else np.inf
-    return f"{text}: claimed / true = 1 {'-' if share < 0 else '+'} {abs(share):.3g}" if abs(share) < 1e-4 else text
+    if abs(share) >= 1e-4:
+        return f"is {claimed:.6g} and should be {truth:.6g}"
+    digits = 2 + next((digits for digits in range(6, 15) if f"{claimed:.{digits}g}" != f"{truth:.{digits}g}"), 15)
+    text = f"is {claimed:.{digits}g} and should be {truth:.{digits}g}"
+    return f"{text}: claimed / true = 1 {'-' if share < 0 else '+'} {abs(share):.3g}"
 
 
 def scaled(suspect: Suspect, constant: float) -> Iterator[tuple[str, str, str]]:

@@ -111,6 +111,7 @@ class Differences:
         self.function, self.values, self.weights, self.precision = function, values, weights, precision
         self.base, self.noise = np.asarray(function(values), np.float64), noise
         self.spans = {name: spans(name, value) for name, value in values.items()}
+        self.waves: set[tuple[str, int]] = set()  # entries by which it goes in waves that larger steps do not see
 
     def beside(self, name: str, place: int, offset: complex) -> np.ndarray:
         value = self.values[name]
@@ -198,6 +199,7 @@ class Differences:
             straight = now.slopes <= TOLD * float(np.sum(np.abs(self.weights * now.by_term))) + 8 * noise
             smooth = straight and error <= TOLD * size and now.slopes <= 2 * before.slopes / SMALLER + 8 * noise
             if smooth and agreed:  # twice, for one such step may be chance
+                self.waves.add((name, place))
                 return (SMALLER**2 * now.by_term - before.by_term) / (SMALLER**2 - 1), error
             before, agreed = now, smooth
         return None
@@ -298,7 +300,7 @@ def estimate(
     if not np.any(gradient, where=result.known) and places.size:  # of what is 0 throughout, some entries
         unsure.flat[places[:: -(-len(places) // LARGEST)]] = True
     for k, place in enumerate(places):
-        if unsure.flat[place] and not left_out.flat[place]:
+        if unsure.flat[place] and not left_out.flat[place] and (name, place) not in differences.waves:
             found = differences.farther(name, place, steps.flat[place])
             if found[1] < max(uncertainty.flat[place], hidden.flat[place]):
                 by_term[k], uncertainty.flat[place] = found
@@ -337,7 +339,7 @@ def complex_step(differences: Differences, name: str, places: np.ndarray, analyt
         step = COMPLEX_STEP * twin.span(name, place)
         try:
             result = twin.beside(name, place, 1j * step)
-        except Exception:  # whatever it is that somebody's function says of complex numbers
+        except Exception:  # whatever it is that the function says of complex numbers
             return None
         if result.shape != differences.base.shape or not np.iscomplexobj(result):
             return None

@@ -43,7 +43,7 @@ def test_ctrl_c_keeps_what_was_learnt(tmp_path):
 
 
 def test_ctrl_c_within_the_first_epoch_keeps_what_was_learnt(tmp_path):
-    process = started(tmp_path, "digits", "--hidden", "500,500", "--batch-size", "1", "--learning-rate", "0.0001")
+    process = started(tmp_path, "digits", "--hidden", "3000,3000", "--batch-size", "1")  # an epoch takes many seconds
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 0, err
